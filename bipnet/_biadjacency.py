@@ -1,0 +1,116 @@
+"""The checked matrix every room works on: dense or CSR, row = left node, as values or words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bipnet._bits import BitLayout, bit_layout
+
+Array = npt.NDArray[Any]
+Ints = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Biadjacency:
+    """Weights of a bipartite graph, already checked by the door (`bipnet._check`).
+
+    ``values`` is (n_left, n_right), C-ordered, native-endian; or, with ``indptr``
+    (n_left + 1,) and ``indices`` (n_edges,), the (n_edges,) non-zero weights of a CSR matrix
+    with sorted, unique columns.
+    """
+
+    shape: tuple[int, int]
+    values: Array
+    indptr: Array | None = None
+    indices: Array | None = None
+
+    @property
+    def is_sparse(self) -> bool:
+        return self.indptr is not None
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.values.dtype
+
+    @property
+    def layout(self) -> BitLayout:
+        return bit_layout(self.values.dtype)
+
+    @property
+    def words(self) -> Array:
+        """The weights as a flat view of unsigned words, in row-major order."""
+        return self.values.reshape(-1).view(self.layout.word)
+
+    @cached_property
+    def row_bounds(self) -> Ints:
+        """Where each left node's words begin, and where the last one's end: (n_left + 1,)."""
+        if self.indptr is not None:
+            return self.indptr.astype(np.int64, copy=False)
+        return np.arange(self.shape[0] + 1, dtype=np.int64) * self.shape[1]
+
+    @cached_property
+    def edge_mask(self) -> Flags:
+        """Which of the words are edges: (n_words,) bool."""
+        flags: Flags = (self.words & self.layout.nonzero) != 0
+        return flags
+
+    @property
+    def edge_words(self) -> Array:
+        """The words of the edges alone, in row-major order: (n_edges,)."""
+        return self.words if self.is_sparse else self.words[self.edge_mask]
+
+    @cached_property
+    def n_edges(self) -> int:
+        return self.words.size if self.is_sparse else int(np.count_nonzero(self.edge_mask))
+
+    @cached_property
+    def edge_rows(self) -> Ints:
+        """Left node of each edge, in row-major order: (n_edges,) int64."""
+        if self.is_sparse:
+            return np.repeat(np.arange(self.shape[0]), np.diff(self.row_bounds))
+        return np.nonzero(self.edge_mask)[0] // max(self.shape[1], 1)
+
+    @cached_property
+    def edge_columns(self) -> Ints:
+        """Right node of each edge, in row-major order: (n_edges,) int64."""
+        if self.indices is not None:
+            return self.indices.astype(np.int64, copy=False)
+        return np.nonzero(self.edge_mask)[0] % max(self.shape[1], 1)
+
+    def copy(self) -> Biadjacency:
+        """A copy with weights of its own; the pattern of a CSR matrix is shared."""
+        return self.with_values(self.values.copy())
+
+    def with_values(self, values: Array) -> Biadjacency:
+        """The same edges (or cells) with other values."""
+        return replace(self, values=values)
+
+    def without_zeros(self) -> Biadjacency:
+        """The same graph; a CSR matrix loses the entries that have become zero."""
+        if self.indptr is None or self.indices is None:
+            return self
+        keep = (self.words & self.layout.nonzero) != 0
+        if keep.all():
+            return self
+        counts = np.bincount(self.edge_rows[keep], minlength=self.shape[0])
+        indptr = np.concatenate([[0], np.cumsum(counts)]).astype(self.indptr.dtype)
+        return Biadjacency(self.shape, self.values[keep], indptr, self.indices[keep])
+
+    def dense_values(self) -> Array:
+        """The (n_left, n_right) array, built if this is sparse."""
+        if not self.is_sparse:
+            return self.values
+        dense = np.zeros(self.shape, dtype=self.dtype)
+        dense[self.edge_rows, self.edge_columns] = self.values
+        return dense
+
+
+Rebuild = Callable[[Biadjacency], Any]
+"""Turns a result into the same kind of container as the caller's input."""

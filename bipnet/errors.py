@@ -1,0 +1,62 @@
+"""Everything bipnet raises on purpose, and the warnings it gives."""
+
+from __future__ import annotations
+
+
+class BipnetError(Exception):
+    """Base of all errors bipnet raises on purpose: their message says what to do."""
+
+
+class InputError(BipnetError, ValueError):
+    """A value that cannot be used (shape, range, NaN, unknown letter ...)."""
+
+
+class DTypeError(BipnetError, TypeError):
+    """A dtype or a type of object that cannot be used."""
+
+
+class FileFormatError(BipnetError, ValueError):
+    """A file or folder that is damaged, foreign or not safe to read."""
+
+
+class MissingFileError(BipnetError, FileNotFoundError):
+    """A file or folder that is not there."""
+
+
+class OutputExistsError(BipnetError, FileExistsError):
+    """An output that exists already and was not to be replaced."""
+
+
+class LayerNotFoundError(BipnetError, LookupError):
+    """No layer of that name, or none that matches a pattern."""
+
+
+class TooLargeError(BipnetError, MemoryError):
+    """Work that would need more memory than there is; raised before allocating."""
+
+
+class MissingExtraError(BipnetError, ImportError):
+    """An optional library that this call needs is not installed."""
+
+
+class InvariantError(BipnetError, ValueError):
+    """A randomised matrix breaks what its null model preserves.
+
+    ``report`` (a `bipnet.Verification`) lists every invariant, kept or broken, and where.
+    """
+
+    def __init__(self, message: str, report: object = None) -> None:
+        super().__init__(message)
+        self.report = report
+
+
+class BipnetWarning(UserWarning):
+    """Base of all warnings of bipnet."""
+
+
+class FrozenWarning(BipnetWarning):
+    """A draw in which nothing, or not every part, could move."""
+
+
+class ExplicitZeroWarning(BipnetWarning):
+    """Explicit zeros of a sparse matrix were dropped: a zero is no edge."""

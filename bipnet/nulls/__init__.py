@@ -1,0 +1,12 @@
+"""The seven null models: the table, one draw, many draws, and their verification."""
+
+from bipnet.nulls._randomize import Ensemble as Ensemble
+from bipnet.nulls._randomize import ensemble as ensemble
+from bipnet.nulls._randomize import randomize as randomize
+from bipnet.nulls._signs import default_steps as default_steps
+from bipnet.nulls._verify import InvariantCheck as InvariantCheck
+from bipnet.nulls._verify import Verification as Verification
+from bipnet.nulls._verify import verify as verify
+from bipnet.nulls.models import INVARIANTS as INVARIANTS
+from bipnet.nulls.models import NULL_MODELS as NULL_MODELS
+from bipnet.nulls.models import NullModel as NullModel

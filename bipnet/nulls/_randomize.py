@@ -1,0 +1,235 @@
+"""randomize (one draw) and ensemble (many): the public face of the null models."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any, TypeVar, overload
+
+import numpy as np
+
+from bipnet._biadjacency import Biadjacency, Rebuild
+from bipnet._check import as_tensor, open_matrix
+from bipnet._memory import require_memory
+from bipnet._streams import RNGLike, Seed, resolve_seed
+from bipnet.errors import FrozenWarning, InputError
+from bipnet.nulls._draw import Plan, draw, make_plan
+from bipnet.nulls._threads import usable_threads
+from bipnet.nulls.models import NullModel
+
+M = TypeVar("M")
+
+
+def randomize(
+    W: M,
+    null: str | NullModel,
+    *,
+    rng: RNGLike | Seed = None,
+    index: int = 0,
+    name: str = "",
+    method: str | None = None,
+    steps: int | None = None,
+    out: np.ndarray[Any, Any] | None = None,
+    n_threads: int | None = None,
+) -> M:
+    """One draw of a null model of ``W``.
+
+    Parameters
+    ----------
+    W
+        (n_left, n_right) matrix (numpy, scipy sparse, torch, nested lists) or graph. Row i is
+        left node i. Zeros are no edges: they never move.
+    null
+        "A" to "G", a key of `bipnet.NULL_MODELS`.
+    rng
+        int, `numpy.random.SeedSequence`, `numpy.random.Generator` (advanced) or None (fresh
+        entropy). The same seed gives the same bits for any number of threads, dense or CSR,
+        and the same permutation for every dtype.
+    index
+        Number of the draw: different indices give independent draws under one seed.
+    name
+        Name of the tensor, part of the draw's identity: layers of one model get streams of
+        their own.
+    method
+        G only: "trade" (bit-packed Curveball trades, the default) or "swap" (2x2 swaps, slow,
+        for comparison). Where edges are missing both are followed by short loops.
+    steps
+        G only: rounds of trades, or attempted swaps, before the draw is taken. Fixed before
+        the draw; the default is stated in `bipnet.nulls.default_steps`.
+    out
+        Write the result into this array (dense input only, same shape and dtype, C-ordered);
+        may be ``W`` itself.
+    n_threads
+        Threads to use; None means all cores for large matrices. The result does not depend
+        on it.
+
+    Returns
+    -------
+    The same kind of container, dtype and device as ``W``: a copy, or ``out``.
+
+    Raises
+    ------
+    InputError, DTypeError
+        See `SignedBipartiteGraph`; an unknown null model, method or number of steps.
+    TooLargeError
+        The working copy would not fit into memory.
+
+    Warns
+    -----
+    FrozenWarning
+        Nothing can move, or a part cannot; the warning names it.
+
+    Notes
+    -----
+    Paper, section 3.4 and Table 1. A to F are Fisher-Yates shuffles within groups: exact,
+    independent, uniform. G is a Markov chain whose stationary law is exactly uniform.
+
+    Examples
+    --------
+    >>> import numpy as np, bipnet
+    >>> W = np.array([[0.5, -1.0, 2.0], [1.5, 3.0, -0.25]], dtype=np.float32)
+    >>> R = bipnet.randomize(W, "E", rng=7)
+    >>> bool((np.sign(R) == np.sign(W)).all()), np.sort(R[0]).tolist()
+    (True, [-1.0, 0.5, 2.0])
+    """
+    edges, rebuild = open_matrix(W)
+    plan = make_plan(
+        edges, null, seed=resolve_seed(rng), name=name, index=index, method=method, steps=steps
+    )
+    threads = usable_threads(n_threads, edges.words.size)
+    if out is None:
+        result: M = rebuild(drawn_copy(edges, plan, threads))
+        return result
+    _require_out(W, edges, out)
+    if out is not W:
+        np.copyto(out, edges.values)
+    _draw_and_warn(edges.with_values(out), plan, threads)
+    return out  # type: ignore[return-value]  # out is W's kind: checked above
+
+
+def ensemble(
+    W: M,
+    null: str | NullModel,
+    n: int,
+    *,
+    rng: RNGLike | Seed = None,
+    name: str = "",
+    method: str | None = None,
+    steps: int | None = None,
+    n_threads: int | None = None,
+) -> Ensemble[M]:
+    """``n`` independent draws of a null model of ``W``, made when they are asked for.
+
+    Draw i equals ``randomize(W, null, rng=rng, index=i, ...)``: each starts from the data with
+    a stream of its own and can be made again alone.
+
+    Parameters
+    ----------
+    W, null, rng, name, method, steps, n_threads
+        As in `randomize`. ``W`` is read at each draw: do not change it meanwhile.
+    n
+        Number of draws.
+
+    Returns
+    -------
+    A sequence of ``n`` draws, each of the kind of ``W``; nothing is kept.
+
+    Raises
+    ------
+    InputError, DTypeError
+        As in `randomize`, at once and not at the first draw.
+
+    Examples
+    --------
+    >>> import numpy as np, bipnet
+    >>> W = np.array([[1.0, -2.0], [-3.0, 4.0]])
+    >>> draws = bipnet.ensemble(W, "A", n=100, rng=7)
+    >>> len(draws), bool((draws[3] == bipnet.randomize(W, "A", rng=7, index=3)).all())
+    (100, True)
+    """
+    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 0:
+        raise InputError(f"n must be a non-negative integer, got {n!r}")
+    edges, rebuild = open_matrix(W)
+    plan = make_plan(
+        edges, null, seed=resolve_seed(rng), name=name, index=0, method=method, steps=steps
+    )
+    return Ensemble(edges, rebuild, plan, int(n), usable_threads(n_threads, edges.words.size))
+
+
+class Ensemble(Sequence[M]):
+    """Draws of one null model of one matrix, made on demand. Made by `ensemble`.
+
+    Attributes
+    ----------
+    seed
+        The resolved `Seed`: pass it as ``rng=`` to make the same ensemble again, even where
+        ``rng`` was None or a Generator.
+    """
+
+    def __init__(
+        self, edges: Biadjacency, rebuild: Rebuild, plan: Plan, n: int, n_threads: int
+    ) -> None:
+        self._edges = edges
+        self._rebuild = rebuild
+        self._plan = plan
+        self._n = n
+        self._n_threads = n_threads
+
+    @property
+    def seed(self) -> Seed:
+        return self._plan.seed
+
+    @property
+    def steps(self) -> int | None:
+        """Steps of the chain of each draw (G), or None."""
+        return self._plan.steps
+
+    def __len__(self) -> int:
+        return self._n
+
+    @overload
+    def __getitem__(self, i: int) -> M: ...
+    @overload
+    def __getitem__(self, i: slice) -> Sequence[M]: ...
+    def __getitem__(self, i: int | slice) -> M | Sequence[M]:
+        if isinstance(i, slice):
+            return [self[j] for j in range(*i.indices(self._n))]
+        if not -self._n <= i < self._n:
+            raise IndexError(f"draw {i} of an ensemble of {self._n}")
+        plan = self._plan
+        plan = Plan(plan.model, plan.method, plan.steps, plan.seed, plan.name, i % self._n)
+        draw_of_i: M = self._rebuild(drawn_copy(self._edges, plan, self._n_threads))
+        return draw_of_i
+
+
+def drawn_copy(edges: Biadjacency, plan: Plan, n_threads: int) -> Biadjacency:
+    """Copy, draw in place, warn of what could not move."""
+    require_memory(2 * edges.values.nbytes, f"null model {plan.model.letter} on {edges.shape}")
+    copy = edges.copy()
+    _draw_and_warn(copy, plan, n_threads)
+    return copy
+
+
+def _draw_and_warn(copy: Biadjacency, plan: Plan, n_threads: int) -> None:
+    layer = f" of {plan.name}" if plan.name else ""
+    for part in draw(copy, plan, n_threads):
+        warnings.warn(f"null model {plan.model.letter}{layer}: {part}", FrozenWarning, stacklevel=4)
+
+
+def _require_out(W: object, edges: Biadjacency, out: np.ndarray[Any, Any]) -> None:
+    fits = (
+        isinstance(out, np.ndarray)
+        and not edges.is_sparse
+        and as_tensor(W) is None
+        and not hasattr(type(W), "__biadjacency__")
+        and out.shape == edges.shape
+        and out.dtype == edges.dtype
+        and out.flags.c_contiguous
+        and out.flags.writeable
+    )
+    if not fits:
+        raise InputError(
+            "out must be a writable, C-ordered ndarray of W's shape and dtype, and W a dense"
+            f" array; W is {type(W).__name__} {edges.shape} {edges.dtype}, out is"
+            f" {type(out).__name__} {getattr(out, 'shape', '')} {getattr(out, 'dtype', '')}"
+        )

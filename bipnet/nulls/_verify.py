@@ -1,0 +1,260 @@
+"""verify: does a randomised matrix keep exactly what its row of Table 1 says?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bipnet._biadjacency import Array, Biadjacency
+from bipnet._check import open_matrix
+from bipnet.errors import InvariantError
+from bipnet.nulls.models import (
+    ALPHA,
+    EDGES,
+    INVARIANTS,
+    SIGNS,
+    WEIGHTS,
+    NullModel,
+    null_model,
+)
+
+
+@dataclass(frozen=True)
+class InvariantCheck:
+    """One invariant: kept or broken, and where it is broken first.
+
+    Attributes
+    ----------
+    invariant
+        A key of `bipnet.nulls.INVARIANTS`.
+    kept
+        Whether it holds, bit for bit.
+    where
+        "" if kept, else the first place it is broken at and what stands there.
+    """
+
+    invariant: str
+    kept: bool
+    where: str = ""
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What `verify` found, one check per invariant of the null model."""
+
+    null: str
+    checks: tuple[InvariantCheck, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything the null model preserves is kept."""
+        return all(check.kept for check in self.checks)
+
+    @property
+    def broken(self) -> tuple[InvariantCheck, ...]:
+        return tuple(check for check in self.checks if not check.kept)
+
+    def __str__(self) -> str:
+        lines = [f"null model {self.null}: {'kept' if self.ok else 'BROKEN'}"]
+        for check in self.checks:
+            mark = "kept  " if check.kept else "BROKEN"
+            lines.append(
+                f"  {mark} {check.invariant:<9} {check.where or INVARIANTS[check.invariant]}"
+            )
+        return "\n".join(lines)
+
+
+def verify(W: Any, R: Any, null: str | NullModel, *, strict: bool = True) -> Verification:
+    """Check bit for bit that ``R`` keeps of ``W`` all that the null model preserves.
+
+    Strengths are sums of floats, so "s+ of a left node is preserved" is checked as "the multiset
+    of its positive weights is the same", which needs no tolerance.
+
+    Parameters
+    ----------
+    W, R
+        The matrix before and after, in any accepted container (they may differ in it).
+    null
+        "A" to "G".
+    strict
+        Raise where an invariant is broken; with False return the report either way.
+
+    Returns
+    -------
+    A report with one check per invariant of the null model.
+
+    Raises
+    ------
+    InvariantError
+        An invariant is broken; its ``report`` has all of them.
+    InputError, DTypeError
+        ``W`` or ``R`` is no matrix bipnet takes.
+
+    Examples
+    --------
+    >>> import numpy as np, bipnet
+    >>> W = np.array([[1.0, -2.0], [-3.0, 4.0]])
+    >>> bipnet.verify(W, bipnet.randomize(W, "B", rng=1), "B").ok
+    True
+    >>> bipnet.verify(W, W[::-1], "B", strict=False).broken[0].invariant
+    'signs'
+    """
+    model = null_model(null)
+    before, _ = open_matrix(W, what="W")
+    after, _ = open_matrix(R, what="R")
+    report = Verification(model.letter, tuple(_checks(before, after, model)))
+    if strict and not report.ok:
+        first = report.broken[0]
+        more = f" (and {len(report.broken) - 1} more)" if len(report.broken) > 1 else ""
+        raise InvariantError(
+            f"null model {model.letter} must preserve {first.invariant}"
+            f" ({INVARIANTS[first.invariant]}), but {first.where}{more}",
+            report,
+        )
+    return report
+
+
+def _checks(before: Biadjacency, after: Biadjacency, model: NullModel) -> list[InvariantCheck]:
+    shared = _same_frame(before, after)
+    if shared:
+        # Nothing else can be compared cell by cell: every invariant is broken for this reason.
+        return [InvariantCheck(name, False, shared) for name in model.preserves]
+    comparison = _Comparison(before, after)
+    found = [(name, comparison.difference(name)) for name in model.preserves]
+    return [InvariantCheck(name, not where, where) for name, where in found]
+
+
+def _same_frame(before: Biadjacency, after: Biadjacency) -> str:
+    if before.shape != after.shape:
+        return f"the shape was {before.shape} and is {after.shape}"
+    if before.dtype != after.dtype:
+        return f"the dtype was {before.dtype} and is {after.dtype}"
+    return ""
+
+
+class _Comparison:
+    """Edges of two matrices of one shape and dtype, compared invariant by invariant."""
+
+    def __init__(self, before: Biadjacency, after: Biadjacency) -> None:
+        self.dtype = before.dtype
+        self.layout = before.layout
+        self.n = {"left": before.shape[0], "right": before.shape[1]}
+        self.words = (before.edge_words, after.edge_words)
+        self.nodes = {
+            "left": (before.edge_rows, after.edge_rows),
+            "right": (before.edge_columns, after.edge_columns),
+        }
+        negative = self.layout.negative
+        self.positive = tuple((words & negative) == 0 for words in self.words)
+
+    def difference(self, invariant: str) -> str:
+        """ "" if ``invariant`` is kept, else where it is broken first."""
+        simple: dict[str, Callable[[], str]] = {
+            EDGES: self._edges,
+            WEIGHTS: self._weights,
+            ALPHA: self._alpha,
+            SIGNS: self._signs,
+        }
+        if invariant in simple:
+            return simple[invariant]()
+        quantity, side = invariant.split()
+        kind, sign = quantity
+        return (self._degrees if kind == "k" else self._strengths)(side, sign)
+
+    def _edges(self) -> str:
+        width = self.n["right"]
+        old, new = (
+            rows * width + columns
+            for rows, columns in zip(self.nodes["left"], self.nodes["right"], strict=True)
+        )
+        if np.array_equal(old, new):
+            return ""
+        gone, come = np.setdiff1d(old, new), np.setdiff1d(new, old)
+        cell = int(min(gone[:1].tolist() + come[:1].tolist()))
+        what = "has lost its edge" if cell in gone[:1] else "has an edge it had not"
+        return f"[{cell // width}, {cell % width}] {what} ({gone.size} edges gone, {come.size} new)"
+
+    def _weights(self) -> str:
+        return self._multiset(self.words[0], self.words[1], "the matrix")
+
+    def _multiset(self, old: Array, new: Array, place: str) -> str:
+        old, new = np.sort(old), np.sort(new)
+        if np.array_equal(old, new):
+            return ""
+        old_values, old_counts = np.unique(old, return_counts=True)
+        new_values, new_counts = np.unique(new, return_counts=True)
+        both = np.union1d(old_values, new_values)
+        surplus = np.zeros(both.size, dtype=np.int64)
+        surplus[np.searchsorted(both, new_values)] += new_counts
+        surplus[np.searchsorted(both, old_values)] -= old_counts
+        at = int(np.argmax(surplus != 0))
+        value = both[at : at + 1].view(self.dtype)[0]
+        change = "more" if surplus[at] > 0 else "fewer"
+        return f"{place} has {value!s} {abs(int(surplus[at]))} times {change} than before"
+
+    def _alpha(self) -> str:
+        old, new = (int(flags.sum()) for flags in self.positive)
+        n_old, n_new = (len(words) for words in self.words)
+        if old == new and n_old == n_new:
+            return ""
+        return f"{old} of {n_old} edges were positive and {new} of {n_new} are"
+
+    def _signs(self) -> str:
+        where = self._edges()
+        if where:
+            return where
+        changed = np.nonzero(self.positive[0] != self.positive[1])[0]
+        if changed.size == 0:
+            return ""
+        edge = changed[0]
+        cell = [int(self.nodes[side][0][edge]) for side in ("left", "right")]
+        was = "positive" if self.positive[0][edge] else "negative"
+        return f"{cell} was {was} and is not ({changed.size} signs changed)"
+
+    def _chosen(self, sign: str) -> tuple[Array, Array]:
+        old, new = self.positive
+        return (old, new) if sign == "+" else (~old, ~new)
+
+    def _degrees(self, side: str, sign: str) -> str:
+        old, new = (
+            np.bincount(nodes[chosen], minlength=self.n[side])
+            for nodes, chosen in zip(self.nodes[side], self._chosen(sign), strict=True)
+        )
+        if np.array_equal(old, new):
+            return ""
+        node = int(np.argmax(old != new))
+        n_wrong = int((old != new).sum())
+        return (
+            f"{side} node {node} had k{sign} = {old[node]} and has {new[node]}"
+            f" ({n_wrong} of {len(old)} nodes differ)"
+        )
+
+    def _strengths(self, side: str, sign: str) -> str:
+        (old_nodes, old_words), (new_nodes, new_words) = (
+            _sorted_by_node(nodes[chosen], words[chosen])
+            for nodes, chosen, words in zip(
+                self.nodes[side], self._chosen(sign), self.words, strict=True
+            )
+        )
+        if np.array_equal(old_nodes, new_nodes) and np.array_equal(old_words, new_words):
+            return ""
+        for node in range(self.n[side]):
+            place = f"{side} node {node}"
+            where = self._multiset(
+                old_words[_run(old_nodes, node)], new_words[_run(new_nodes, node)], place
+            )
+            if where:
+                return where
+        raise AssertionError("sorted edges differ, yet every node has the same weights")
+
+
+def _sorted_by_node(nodes: Array, words: Array) -> tuple[Array, Array]:
+    order = np.lexsort((words, nodes))
+    return nodes[order], words[order]
+
+
+def _run(nodes: Array, node: int) -> slice:
+    return slice(*np.searchsorted(nodes, [node, node + 1]).tolist())

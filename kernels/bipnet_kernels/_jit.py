@@ -1,0 +1,87 @@
+"""The one place that names Numba: one decorator and one cache switch.
+
+Numba's own on-disk cache does not notice an edit in a jitted callee that lives in another
+file. The cache folder is therefore named after a hash of all kernel sources: an edited kernel
+gets a new folder and can never be served stale.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import stat
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import numba
+import numpy as np
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _sources_digest() -> str:
+    digest = hashlib.sha256(f"{numba.__version__} {np.__version__} {sys.version}".encode())
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _private_folder(folder: Path) -> bool:
+    """Make ``folder`` and say whether it is ours alone and writable.
+
+    Cached kernels are executed, so a folder that somebody else could have filled is refused.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        info = folder.stat()
+        if hasattr(os, "getuid") and info.st_uid != os.getuid():
+            return False
+        if info.st_mode & stat.S_IWOTH:
+            return False
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
+
+
+@functools.cache
+def cache_folder() -> Path | None:
+    """Where compiled kernels are kept, or None where nothing can be written.
+
+    ``NUMBA_CACHE_DIR`` if set, else the user's cache folder, else a private folder below the
+    system's folder for temporary files.
+    """
+    name = f"kernels-{_sources_digest()}"
+    given = os.environ.get("NUMBA_CACHE_DIR")
+    if given:
+        bases = [Path(given)]
+    else:
+        home_cache = os.environ.get("XDG_CACHE_HOME") or os.path.join(
+            os.path.expanduser("~"), ".cache"
+        )
+        user = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "user")
+        bases = [Path(home_cache) / "bipnet", Path(tempfile.gettempdir()) / f"bipnet-{user}"]
+    for base in bases:
+        if _private_folder(base / name):
+            return base / name
+    return None
+
+
+def kernel(func: F) -> F:
+    """Compile ``func`` at its first call, without the GIL, and keep the machine code on disk."""
+    if numba.config.DISABLE_JIT:
+        # The plain Python body: 64-bit arithmetic wraps around on purpose.
+        return cast(F, np.errstate(over="ignore")(func))
+    folder = cache_folder()
+    if folder is None:
+        return cast(F, numba.njit(nogil=True)(func))
+    before = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = str(folder)  # read when the dispatcher is made, not later
+    try:
+        return cast(F, numba.njit(nogil=True, cache=True)(func))
+    finally:
+        numba.config.CACHE_DIR = before

@@ -1,0 +1,15 @@
+"""Array types of the kernels' signatures (for mypy only; Numba infers its own)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Words = npt.NDArray[np.unsignedinteger[Any]]
+"""Weights or sign bits as unsigned integers of 1, 2, 4 or 8 bytes."""
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.floating[Any]]
+Flags = npt.NDArray[np.bool_]

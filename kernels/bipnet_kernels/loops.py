@@ -1,0 +1,127 @@
+"""Short loops: the move that makes null model G irreducible when edges are missing.
+
+Direct every positive edge left -> right and every negative edge right -> left. Sign patterns
+with the same degrees are the orientations with the same out-degrees. A walk follows uniformly
+chosen out-edges until a node repeats; the cycle just closed is reversed, its tail ignored
+(Rahman & Stillinger 1972; Barkema & Newman 1998). Out-degrees never change, so a move and its
+reverse are equally likely; a walk that ends at a node without out-edges counts as a step.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bipnet_kernels._jit import kernel
+from bipnet_kernels._random import below, drawn, seeded
+from bipnet_kernels._types import Ints, Words
+
+_U1 = np.uint64(1)
+
+LOOPS_PER_STREAM = 1024
+"""Loops that share one random stream; batches of whole streams give the same result."""
+
+
+@kernel
+def orient(
+    left: Ints, right: Ints, positive: Words, starts: Ints, incident: Ints, place: Ints, out: Ints
+) -> None:
+    """Fill the walk's tables from an edge list.
+
+    ``left`` (e,) and ``right`` (e,) are node numbers 0..n-1 (right nodes come after left ones),
+    ``positive`` (e,) uint8, ``starts`` (n + 1,) offsets of each node's part of ``incident``
+    (2 e,), in which its out-edges come first; ``out`` (n,) counts them; ``place`` (2 e,) says
+    where edge e stands in its left node's part (2 e) and in its right node's (2 e + 1).
+    """
+    n_nodes = len(out)
+    tail = starts[1:].copy()
+    for node in range(n_nodes):
+        out[node] = 0
+    for edge in range(len(left)):
+        for end in range(2):
+            node = left[edge] if end == 0 else right[edge]
+            leaves = (positive[edge] != 0) == (end == 0)
+            if leaves:
+                slot = starts[node] + out[node]
+                out[node] += 1
+            else:
+                tail[node] -= 1
+                slot = tail[node]
+            incident[slot] = edge
+            place[2 * edge + end] = slot
+
+
+@kernel
+def _swap_slots(
+    slot_a: int, slot_b: int, incident: Ints, place: Ints, left: Ints, node: int
+) -> None:
+    """Exchange two slots of one node's part of ``incident``."""
+    a = incident[slot_a]
+    b = incident[slot_b]
+    incident[slot_a] = b
+    incident[slot_b] = a
+    place[2 * a + (0 if left[a] == node else 1)] = slot_b
+    place[2 * b + (0 if left[b] == node else 1)] = slot_a
+
+
+@kernel
+def loop_streams(
+    left: Ints,
+    right: Ints,
+    positive: Words,
+    starts: Ints,
+    incident: Ints,
+    place: Ints,
+    out: Ints,
+    first: int,
+    n_streams: int,
+    key: Words,
+) -> int:
+    """Run ``n_streams * LOOPS_PER_STREAM`` short loops, in place; return the signs flipped.
+
+    Tables as made by `orient`, with at least one edge. Stream s of ``key`` serves the loops
+    ``s * LOOPS_PER_STREAM`` and following.
+    """
+    n_nodes = len(out)
+    seen = np.full(n_nodes, -1, dtype=np.int64)  # step at which the walk was here
+    path = np.empty(n_nodes + 1, dtype=np.int64)  # edges walked
+    nodes = np.empty(n_nodes + 1, dtype=np.int64)  # nodes they leave
+    flipped = 0
+    for s in range(first, first + n_streams):
+        state = seeded(key, s)
+        for _ in range(LOOPS_PER_STREAM):
+            if drawn(state) & _U1:
+                continue  # the lazy half: without it a lone hexagon would be periodic
+            node = below(state, n_nodes)
+            length = 0
+            while seen[node] < 0 and out[node] > 0:
+                seen[node] = length
+                edge = incident[starts[node] + below(state, out[node])]
+                path[length] = edge
+                nodes[length] = node
+                length += 1
+                node = right[edge] if left[edge] == node else left[edge]
+            closed_at = seen[node]
+            for i in range(length):
+                seen[nodes[i]] = -1
+            if closed_at < 0:
+                continue  # a dead end: a step that changes nothing
+            for i in range(closed_at, length):
+                # Each node of the cycle loses one out-edge and gains another: the edge it
+                # leaves by trades slots with the edge it was entered by.
+                entered = path[i - 1] if i > closed_at else path[length - 1]
+                leaving = path[i]
+                here = nodes[i]
+                end_in = 0 if left[entered] == here else 1
+                end_out = 0 if left[leaving] == here else 1
+                _swap_slots(
+                    place[2 * entered + end_in],
+                    place[2 * leaving + end_out],
+                    incident,
+                    place,
+                    left,
+                    here,
+                )
+            for i in range(closed_at, length):
+                positive[path[i]] ^= 1
+            flipped += length - closed_at
+    return flipped
