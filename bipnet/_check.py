@@ -150,7 +150,6 @@ def _open_array(array: Array, what: str) -> Biadjacency:
 
 
 def _open_tensor(tensor: torch.Tensor, what: str) -> tuple[Biadjacency, Rebuild]:
-    import torch
 
     array = tensor_to_array(tensor, what)
     device = tensor.device

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from bipnet_kernels._jit import kernel
 from bipnet_kernels._random import below, seeded
 from bipnet_kernels._types import Ints, Words

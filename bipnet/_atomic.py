@@ -1,0 +1,142 @@
+"""Write beside, flush, rename: an output is there whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from bipnet.errors import MissingFileError, OutputExistsError
+
+_PARTIAL = ".partial-"
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2
+
+
+def require_free_output(path: Path, force: bool) -> None:
+    """Raise unless ``path`` can be written: its folder exists, and it is new or ``force``."""
+    parent = path.parent
+    if not parent.is_dir():
+        raise MissingFileError(f"no such folder for the output: {parent}; make it first")
+    if not force and (path.exists() or path.is_symlink()):
+        raise OutputExistsError(
+            f"output exists: {path}; choose another, or replace it with --force"
+        )
+    if not os.access(parent, os.W_OK):
+        raise PermissionError(errno.EACCES, "no permission to write into the folder", str(parent))
+
+
+@contextlib.contextmanager
+def new_file(path: Path, *, force: bool = False) -> Iterator[Path]:
+    """A temporary path in the same folder; becomes ``path`` when the block ends well.
+
+    Raises
+    ------
+    OutputExistsError
+        ``path`` exists and ``force`` is not set.
+    MissingFileError
+        Its folder does not exist.
+    """
+    require_free_output(path, force)
+    if path.is_dir():
+        raise OutputExistsError(f"the output is a folder, a file was wanted: {path}")
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}{_PARTIAL}", dir=path.parent)
+    os.close(handle)
+    partial = Path(name)
+    try:
+        yield partial
+        _flush(partial)
+        _take_umask(partial)
+        os.replace(partial, path)
+        _flush(path.parent)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def new_folder(path: Path, *, force: bool = False) -> Iterator[Path]:
+    """A temporary folder beside ``path``; becomes ``path`` when the block ends well.
+
+    An old folder is exchanged for the new one in a single step where the system can do that.
+    """
+    require_free_output(path, force)
+    partial = Path(tempfile.mkdtemp(prefix=f".{path.name}{_PARTIAL}", dir=path.parent))
+    try:
+        yield partial
+        flush_tree(partial)
+        partial.chmod(0o777 & ~_umask())
+        if path.exists():
+            _exchange(partial, path)
+        else:
+            os.rename(partial, path)
+        _flush(path.parent)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def move_folder_in(partial: Path, path: Path, *, flush: bool = True) -> None:
+    """Flush a finished folder and give it its name, which must be free.
+
+    Without ``flush`` where a folder around it is flushed as a whole later.
+    """
+    if flush:
+        flush_tree(partial)
+    partial.chmod(0o777 & ~_umask())
+    os.rename(partial, path)
+    if flush:
+        _flush(path.parent)
+
+
+def flush_tree(folder: Path) -> None:
+    """fsync every file and folder below ``folder``."""
+    for root, _, files in os.walk(folder):
+        for file in files:
+            _flush(Path(root, file))
+        _flush(Path(root))
+
+
+def _exchange(new: Path, old: Path) -> None:
+    """Swap two paths at once; ``new`` then holds what ``old`` was."""
+    renameat2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if renameat2 is not None:
+        paths = (_AT_FDCWD, os.fsencode(new), _AT_FDCWD, os.fsencode(old))
+        if renameat2(*paths, _RENAME_EXCHANGE) == 0:
+            return
+    # No such call here (or not on this file system): two renames, the first one undone if the
+    # second fails.
+    aside = Path(tempfile.mkdtemp(prefix=f".{old.name}{_PARTIAL}", dir=old.parent))
+    os.rename(old, aside / "old")
+    try:
+        os.rename(new, old)
+    except OSError:
+        os.rename(aside / "old", old)
+        raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _flush(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.EROFS):  # folders on some file systems
+            raise
+    finally:
+        os.close(handle)
+
+
+def _take_umask(path: Path) -> None:
+    """mkstemp makes files private: give them the permissions of any new file."""
+    path.chmod(0o666 & ~_umask())
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,161 @@
+"""Files in and out, without torch. `open_source` chooses the format by the file's ending."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from bipnet.convert.source import LayerInfo as LayerInfo
+from bipnet.convert.source import Skipped as Skipped
+from bipnet.convert.source import Source as Source
+from bipnet.convert.source import Writer as Writer
+from bipnet.convert.source import matching_layers as matching_layers
+from bipnet.errors import FileFormatError, MissingFileError
+from bipnet.graph import SignedBipartiteGraph
+
+SUFFIXES = {
+    ".npy": "npy",
+    ".npz": "npz",
+    ".mtx": "Matrix Market",
+    ".csv": "edge list",
+    ".tsv": "edge list",
+    ".tab": "edge list",
+    ".safetensors": "safetensors",
+}
+"""File endings that `open_source` reads (``.pt`` and ``.pth`` are read by `bipnet.torch`)."""
+
+_REFUSED = {
+    ".gguf": "GGUF files hold quantised weights; convert the model to safetensors in bfloat16",
+    ".ggml": "GGML files hold quantised weights; convert the model to safetensors in bfloat16",
+    ".pkl": "pickles can execute code when they are read; save the weights as .npz or .safetensors",
+    ".bin": "a .bin file may be a pickle of any kind; save the weights as .safetensors, or"
+    " rename it to .pt if torch.save wrote it",
+    ".h5": "HDF5 is not read; save the weights as .npz or .safetensors",
+    ".onnx": "ONNX is not read; save the weights as .npz or .safetensors",
+}
+
+
+def open_source(path: str | Path, *, orientation: str | None = None) -> Source:
+    """Open a file with one or more matrices (see `SUFFIXES`), or a folder with one checkpoint.
+
+    Parameters
+    ----------
+    path
+        The file; or a Hugging Face folder that holds ``model.safetensors``.
+    orientation
+        Overrides how the tensors of a raw checkpoint lie: a layout of
+        `bipnet.convert.orientation`.
+
+    Raises
+    ------
+    MissingFileError
+        There is no such file.
+    FileFormatError
+        Damaged, foreign, quantised or not safe to read.
+
+    Examples
+    --------
+    >>> import numpy as np, pathlib, tempfile
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> np.save(folder / "W.npy", np.array([[1.0, -2.0]]))
+    >>> source = open_source(folder / "W.npy")
+    >>> source.read(source.layers[0]).n_edges
+    2
+    """
+    path = Path(path)
+    if path.is_dir():
+        inside = path / "model.safetensors"
+        if not inside.is_file():
+            raise FileFormatError(
+                f"{path} is a folder without a model.safetensors (and no bipnet store);"
+                " name the file itself"
+            )
+        path = inside
+    if not path.exists():
+        raise MissingFileError(f"no such file: {path}")
+    suffix = path.suffix.lower()
+    if suffix in _REFUSED:
+        raise FileFormatError(f"{path}: {_REFUSED[suffix]}")
+    if suffix not in SUFFIXES:
+        known = ", ".join([*SUFFIXES, ".pt", ".pth"])
+        raise FileFormatError(f"{path}: unknown kind of file {suffix!r}; bipnet reads {known}")
+    if path.stat().st_size == 0:
+        raise FileFormatError(f"{path} is empty")
+    return _opener(suffix)(path, orientation)
+
+
+def _opener(suffix: str) -> Callable[[Path, str | None], Source]:
+    """The reader of a format, loaded only when it is needed."""
+    if suffix == ".safetensors":
+        from bipnet.convert.safetensors_file import SafetensorsSource
+
+        return SafetensorsSource  # type: ignore[return-value]  # it checks the orientation's name
+    if suffix == ".npy":
+        from bipnet.convert.npy import open_npy
+
+        return lambda path, _: open_npy(path)
+    if suffix == ".npz":
+        from bipnet.convert.npz import open_npz
+
+        return lambda path, _: open_npz(path)
+    if suffix == ".mtx":
+        from bipnet.convert.matrix_market import open_matrix_market
+
+        return lambda path, _: open_matrix_market(path)
+    from bipnet.convert.edge_list import open_edge_list
+
+    return lambda path, _: open_edge_list(path)
+
+
+def save_graph(graph: SignedBipartiteGraph, path: str | Path, *, force: bool = False) -> None:
+    """Write one graph to a file; the ending says in which format.
+
+    Raises
+    ------
+    OutputExistsError
+        The file exists and ``force`` is not set.
+    FileFormatError
+        An ending that is not ``.npy .npz .mtx .csv .tsv``.
+    DTypeError
+        A format that cannot hold the dtype of the weights.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "edges.csv"
+    >>> save_graph(SignedBipartiteGraph([[1.5, 0.0], [0.0, -2.0]]), path)
+    >>> print(path.read_text(), end="")
+    left,right,weight
+    0,0,1.5
+    1,1,-2.0
+    """
+    from bipnet._atomic import new_file
+
+    path = Path(path)
+    save = _saver(path)
+    with new_file(path, force=force) as partial:
+        save(graph, partial)
+
+
+def _saver(path: Path) -> Callable[[SignedBipartiteGraph, Path], None]:
+    suffix = path.suffix.lower()
+    if suffix == ".npy":
+        from bipnet.convert.npy import save_npy
+
+        return save_npy
+    if suffix == ".npz":
+        from bipnet.convert.npz import save_sparse_npz
+
+        return save_sparse_npz
+    if suffix == ".mtx":
+        from bipnet.convert.matrix_market import save_matrix_market
+
+        return save_matrix_market
+    if suffix in (".csv", ".tsv", ".tab"):
+        from bipnet.convert.edge_list import save_edge_list
+
+        delimiter = "," if suffix == ".csv" else "\t"
+        return lambda graph, to: save_edge_list(graph, to, delimiter=delimiter)
+    raise FileFormatError(
+        f"{path}: one graph is written as .npy, .npz, .mtx, .csv or .tsv, not {suffix!r}"
+    )

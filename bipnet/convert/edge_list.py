@@ -1,0 +1,151 @@
+"""Edge lists as ``.csv`` or ``.tsv``: left node, right node, weight. Nodes are named by text."""
+
+from __future__ import annotations
+
+import csv
+import math
+import warnings
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from bipnet.convert.single import SingleMatrixSource
+from bipnet.convert.source import reading
+from bipnet.errors import DTypeError, ExplicitZeroWarning, FileFormatError
+from bipnet.graph import SignedBipartiteGraph
+
+HEADER = ("left", "right", "weight")
+_HELD = ("float64", "int64")
+
+
+@dataclass
+class _Edges:
+    """What has been read so far: nodes are numbered as they first appear."""
+
+    path: Path
+    left: dict[str, int] = field(default_factory=dict)
+    right: dict[str, int] = field(default_factory=dict)
+    weights: dict[tuple[int, int], float | int] = field(default_factory=dict)
+    lines: dict[tuple[int, int], int] = field(default_factory=dict)
+
+    def add(self, row: list[str], weight: float, line: int) -> None:
+        pair = (
+            self.left.setdefault(row[0], len(self.left)),
+            self.right.setdefault(row[1], len(self.right)),
+        )
+        if pair in self.lines:
+            raise FileFormatError(
+                f"{self.path}, line {line}: the edge {row[0]} - {row[1]} stands in line"
+                f" {self.lines[pair]} already; a simple graph has one edge between two nodes"
+            )
+        self.lines[pair] = line
+        self.weights[pair] = weight
+
+    def graph(self) -> SignedBipartiteGraph:
+        import scipy.sparse
+
+        if not self.weights:
+            raise FileFormatError(f"{self.path} has no edges")
+        whole = all(isinstance(weight, int) for weight in self.weights.values())
+        pairs = np.array(list(self.weights), dtype=np.int64)
+        try:
+            values = np.array(list(self.weights.values()), dtype="int64" if whole else "float64")
+        except OverflowError:
+            raise FileFormatError(
+                f"{self.path}: a whole weight does not fit into 64 bits"
+            ) from None
+        n_zeros = int((values == 0).sum())
+        if n_zeros:
+            warnings.warn(
+                f"{self.path}: {n_zeros} edges of weight zero dropped (a zero is no edge)",
+                ExplicitZeroWarning,
+                stacklevel=4,
+            )
+            pairs, values = pairs[values != 0], values[values != 0]
+        matrix = scipy.sparse.coo_array(
+            (values, (pairs[:, 0], pairs[:, 1])), shape=(len(self.left), len(self.right))
+        )
+        return SignedBipartiteGraph(
+            matrix, left_labels=list(self.left), right_labels=list(self.right)
+        )
+
+
+def open_edge_list(path: Path) -> SingleMatrixSource:
+    """Open an edge list. A first line whose third field is no number is its header.
+
+    Weights are int64 if all are written as whole numbers, else float64.
+    """
+    delimiter = "\t" if path.suffix.lower() in (".tsv", ".tab") else ","
+    header: tuple[str, ...] | None = None
+    edges = _Edges(path)
+    with (
+        reading(path, "edge list"),
+        path.open(encoding="utf-8-sig", newline="") as file,
+    ):
+        rows = csv.reader(file, delimiter=delimiter, strict=True)
+        try:
+            for row in rows:
+                if not any(text.strip() for text in row):
+                    continue
+                place = f"{path}, line {rows.line_num}"
+                if len(row) != 3:
+                    raise FileFormatError(
+                        f"{place}: wanted three fields (left node, right node, weight),"
+                        f" got {len(row)}"
+                    )
+                weight = _number(row[2])
+                if weight is None and header is None and not edges.weights:
+                    header = tuple(row)
+                elif weight is None:
+                    raise FileFormatError(f"{place}: the weight {row[2]!r} is no number")
+                elif not math.isfinite(weight):
+                    raise FileFormatError(f"{place}: the weight is {row[2]}, not finite")
+                else:
+                    edges.add(row, weight, rows.line_num)
+        except csv.Error as error:
+            raise FileFormatError(f"{path}, line {rows.line_num}: {error}") from None
+    save = partial(save_edge_list, delimiter=delimiter, header=header)
+    return SingleMatrixSource(path, "edge list", edges.graph(), save)
+
+
+def save_edge_list(
+    graph: SignedBipartiteGraph,
+    path: Path,
+    *,
+    delimiter: str = ",",
+    header: tuple[str, ...] | None = HEADER,
+) -> None:
+    """Write the edges in row-major order; nodes by label, or by number where they have none.
+
+    Raises
+    ------
+    DTypeError
+        A dtype that text would not bring back (all but float64 and int64).
+    """
+    if graph.dtype.name not in _HELD:
+        raise DTypeError(
+            f"an edge list cannot hold {graph.dtype.name} (it knows {', '.join(_HELD)});"
+            " write .npz, or convert the weights to float64 first"
+        )
+    left = graph.left_labels or range(graph.n_left)
+    right = graph.right_labels or range(graph.n_right)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file, delimiter=delimiter, lineterminator="\n")
+        if header is not None:
+            rows.writerow(header)
+        for i, j, weight in zip(*graph.edges(), strict=True):
+            rows.writerow((left[i], right[j], repr(weight.item())))
+
+
+def _number(text: str) -> float | int | None:
+    if "_" in text:  # Python would read 1_000; nobody else does
+        return None
+    try:
+        return int(text)
+    except ValueError:
+        try:
+            return float(text)
+        except ValueError:
+            return None

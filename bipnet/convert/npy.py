@@ -1,0 +1,44 @@
+"""``.npy``: one dense matrix, rows = left nodes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from bipnet._bits import BFLOAT16
+from bipnet._memory import require_memory
+from bipnet.convert.single import SingleMatrixSource
+from bipnet.convert.source import reading
+from bipnet.errors import DTypeError, FileFormatError
+from bipnet.graph import SignedBipartiteGraph
+
+
+def open_npy(path: Path) -> SingleMatrixSource:
+    """Open a ``.npy`` file. Never unpickles."""
+    with reading(path, ".npy file"):
+        with path.open("rb") as file:
+            if file.read(6) != b"\x93NUMPY":
+                raise ValueError("it does not begin like one")
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    if array.dtype.kind == "V":
+        raise FileFormatError(
+            f"{path} holds raw {array.dtype.itemsize}-byte values: .npy cannot name bfloat16;"
+            " save such weights as .safetensors"
+        )
+    require_memory(array.nbytes, f"reading {path}")
+    return SingleMatrixSource(path, "npy", SignedBipartiteGraph(array), save_npy)
+
+
+def save_npy(graph: SignedBipartiteGraph, path: Path) -> None:
+    """Write the dense matrix.
+
+    Raises
+    ------
+    DTypeError
+        bfloat16 weights, which ``.npy`` would turn into raw bytes.
+    """
+    if graph.dtype == BFLOAT16:
+        raise DTypeError(".npy cannot hold bfloat16; write .safetensors or .pt instead")
+    with path.open("wb") as file:
+        np.save(file, graph.to_array(), allow_pickle=False)

@@ -1,0 +1,573 @@
+"""Naive twins of everything bipnet computes, written the obvious way.
+
+Nothing here may import bipnet or bipnet_kernels: a mistake must be made twice to go unseen.
+Two kinds of twins live here: laws (which outcomes exist and how likely each is) and streams
+(plain Python integers that must give the very same bits as the kernels).
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Matrix = npt.NDArray[Any]
+Cell = tuple[int, int]
+Law = dict[bytes, Fraction]
+
+# -- graphs ------------------------------------------------------------------------------------
+
+
+def sign(value: Any) -> int:
+    """+1, -1, or 0 for no edge (-0.0 too)."""
+    return 1 if value > 0 else -1 if value < 0 else 0
+
+
+def edges(W: Matrix) -> list[Cell]:
+    """Cells with an edge, in row-major order."""
+    n_left, n_right = W.shape
+    return [(i, j) for i in range(n_left) for j in range(n_right) if sign(W[i, j])]
+
+
+def degrees(W: Matrix, side: str, which: str | None = None) -> list[int]:
+    """k+ ("+"), k- ("-") or k (None) of every node of a side."""
+    counts = [0] * W.shape[0 if side == "left" else 1]
+    for i, j in edges(W):
+        if which in (None, "+" if sign(W[i, j]) > 0 else "-"):
+            counts[i if side == "left" else j] += 1
+    return counts
+
+
+def strengths(W: Matrix, side: str, which: str) -> list[float]:
+    """s+ or s- of every node of a side: |w| added up in row-major order in double precision."""
+    sums = [0.0] * W.shape[0 if side == "left" else 1]
+    for i, j in edges(W):
+        if which == ("+" if sign(W[i, j]) > 0 else "-"):
+            sums[i if side == "left" else j] += abs(float(W[i, j]))
+    return sums
+
+
+def bits(W: Matrix, cell: Cell) -> bytes:
+    """The bit pattern of one weight in native byte order."""
+    i, j = cell
+    weight = W[i : i + 1, j : j + 1]
+    return weight.astype(W.dtype.newbyteorder("=")).tobytes()
+
+
+# -- Table 1 -----------------------------------------------------------------------------------
+
+_ALWAYS = {"edges", "weights", "alpha"}
+_K_LEFT, _K_RIGHT = {"k+ left", "k- left"}, {"k+ right", "k- right"}
+_S_LEFT, _S_RIGHT = {"s+ left", "s- left"}, {"s+ right", "s- right"}
+_K = _K_LEFT | _K_RIGHT
+
+TABLE_1: dict[str, set[str]] = {
+    "A": _ALWAYS,
+    "B": _ALWAYS | {"signs"} | _K,
+    "C": _ALWAYS | _K_LEFT | _S_LEFT,
+    "D": _ALWAYS | _K_RIGHT | _S_RIGHT,
+    "E": _ALWAYS | {"signs"} | _K | _S_LEFT,
+    "F": _ALWAYS | {"signs"} | _K | _S_RIGHT,
+    "G": _ALWAYS | _K,
+}
+"""What each null model preserves (paper, Table 1), typed out by hand."""
+
+
+def broken_invariants(W: Matrix, R: Matrix) -> set[str]:
+    """Every invariant that does not hold between two matrices, bit for bit."""
+    before, after = _described(W), _described(R)
+    return {name for name in before if before[name] != after[name]}
+
+
+def _described(W: Matrix) -> dict[str, Any]:
+    cells = edges(W)
+    described: dict[str, Any] = {
+        "edges": cells,
+        "weights": Counter(bits(W, cell) for cell in cells),
+        "alpha": (sum(sign(W[cell]) > 0 for cell in cells), len(cells)),
+        "signs": [(cell, sign(W[cell])) for cell in cells],
+    }
+    for side, axis in (("left", 0), ("right", 1)):
+        for which, value in (("+", 1), ("-", -1)):
+            described[f"k{which} {side}"] = degrees(W, side, which)
+            described[f"s{which} {side}"] = [
+                Counter(
+                    bits(W, cell) for cell in cells if cell[axis] == node and sign(W[cell]) == value
+                )
+                for node in range(W.shape[axis])
+            ]
+    return described
+
+
+# -- null models: laws -------------------------------------------------------------------------
+
+
+def groups(W: Matrix, null: str) -> list[list[Cell]]:
+    """The groups of edges within which null model A to F permutes weights."""
+    found: defaultdict[Any, list[Cell]] = defaultdict(list)
+    for i, j in edges(W):
+        s = sign(W[i, j])
+        key = {"A": 0, "B": s, "C": i, "D": j, "E": (i, s), "F": (j, s)}[null]
+        found[key].append((i, j))
+    return list(found.values())
+
+
+def sign_patterns(W: Matrix) -> list[dict[Cell, int]]:
+    """Every assignment of signs to the edges of ``W`` with the same k+ and k- everywhere."""
+    cells = edges(W)
+    left, right = degrees(W, "left", "+"), degrees(W, "right", "+")
+    found: list[dict[Cell, int]] = []
+
+    def extend(at: int, chosen: list[int]) -> None:
+        if at == len(cells):
+            if not any(left) and not any(right):
+                found.append(dict(zip(cells, chosen, strict=True)))
+            return
+        i, j = cells[at]
+        extend(at + 1, [*chosen, -1])
+        if left[i] and right[j]:
+            left[i] -= 1
+            right[j] -= 1
+            extend(at + 1, [*chosen, 1])
+            left[i] += 1
+            right[j] += 1
+
+    extend(0, [])
+    return found
+
+
+def law(W: Matrix, null: str) -> Law:
+    """Every matrix a null model can make of ``W`` (as bytes) with its exact probability."""
+    if null != "G":
+        return _placed(W, [(cells, cells) for cells in groups(W, null)])
+    total: Law = {}
+    patterns = sign_patterns(W)
+    sources = {s: [cell for cell in edges(W) if sign(W[cell]) == s] for s in (1, -1)}
+    for pattern in patterns:
+        targets = {s: [cell for cell in edges(W) if pattern[cell] == s] for s in (1, -1)}
+        part = _placed(W, [(sources[s], targets[s]) for s in (1, -1)])
+        for state, probability in part.items():
+            total[state] = total.get(state, Fraction(0)) + probability / len(patterns)
+    return total
+
+
+def _placed(W: Matrix, moves: list[tuple[list[Cell], list[Cell]]]) -> Law:
+    """The weights of each list of source cells on its target cells, in every order."""
+    choices = []
+    for sources, targets in moves:
+        orders = Counter(itertools.permutations(bits(W, cell) for cell in sources))
+        n_orders = math.factorial(len(sources))
+        choices.append((targets, [(order, Fraction(n, n_orders)) for order, n in orders.items()]))
+    result: Law = {}
+    for combination in itertools.product(*(orders for _, orders in choices)):
+        R = W.copy()
+        probability = Fraction(1)
+        for (targets, _), (order, p) in zip(choices, combination, strict=True):
+            probability *= p
+            for (i, j), weight in zip(targets, order, strict=True):
+                R[i : i + 1, j : j + 1] = np.frombuffer(weight, dtype=W.dtype)
+        result[R.tobytes()] = result.get(R.tobytes(), Fraction(0)) + probability
+    return result
+
+
+# -- null models: naive randomisers ------------------------------------------------------------
+
+
+def randomize(W: Matrix, null: str, rng: np.random.Generator, *, walk: int | None = None) -> Matrix:
+    """One draw of a null model. G picks one of all patterns, or walks ``walk`` loops."""
+    if null != "G":
+        moves = [(cells, cells) for cells in groups(W, null)]
+    else:
+        pattern = _any_pattern(W, rng) if walk is None else loop_walk(W, rng, walk)
+        moves = [
+            (
+                [cell for cell in edges(W) if sign(W[cell]) == s],
+                [cell for cell in edges(W) if pattern[cell] == s],
+            )
+            for s in (1, -1)
+        ]
+    R = W.copy()
+    for sources, targets in moves:
+        for target, at in zip(targets, rng.permutation(len(sources)), strict=True):
+            R[target] = W[sources[at]]
+    return R
+
+
+def _any_pattern(W: Matrix, rng: np.random.Generator) -> dict[Cell, int]:
+    patterns = sign_patterns(W)
+    return patterns[rng.integers(len(patterns))]
+
+
+def loop_walk(W: Matrix, rng: np.random.Generator, n_loops: int) -> dict[Cell, int]:
+    """A sign pattern after ``n_loops`` short loops (reversed directed cycles) from ``W``'s own."""
+    pattern = {cell: sign(W[cell]) for cell in edges(W)}
+    nodes = [("left", i) for i in range(W.shape[0])] + [("right", j) for j in range(W.shape[1])]
+    for _ in range(n_loops):
+        if rng.random() < 0.5:
+            continue
+        visited = [nodes[rng.integers(len(nodes))]]
+        walked: list[Cell] = []
+        while True:
+            side, here = visited[-1]
+            leaving = [
+                (i, j)
+                for (i, j), s in pattern.items()
+                if (side == "left" and i == here and s > 0)
+                or (side == "right" and j == here and s < 0)
+            ]
+            if not leaving:
+                break
+            cell = leaving[rng.integers(len(leaving))]
+            walked.append(cell)
+            there = ("right", cell[1]) if side == "left" else ("left", cell[0])
+            if there in visited:
+                for turned in walked[visited.index(there) :]:
+                    pattern[turned] = -pattern[turned]
+                break
+            visited.append(there)
+    return pattern
+
+
+# -- probes ------------------------------------------------------------------------------------
+
+
+def exact(value: Any) -> int | float:
+    """A weight as a Python number without loss (int64 does not fit into a float)."""
+    return int(value) if np.asarray(value).dtype.kind in "iub" else float(value)
+
+
+def smallest(values: Matrix, share: float) -> list[int]:
+    """Flat positions of the round(share * n) smallest of the n edges, earlier ones first."""
+    flat = values.reshape(-1)
+    places = [e for e in range(flat.size) if sign(flat[e])]
+    places.sort(key=lambda e: (abs(exact(flat[e])), e))
+    return places[: round(share * len(places))]
+
+
+def prune(values: Matrix, share: float) -> Matrix:
+    """The smallest edges become zero."""
+    result = values.copy().reshape(-1)
+    for e in smallest(values, share):
+        result[e] = 0
+    return result.reshape(values.shape)
+
+
+def binarize(values: Matrix) -> Matrix:
+    """Every edge becomes +1 or -1; a zero stays as it is, sign included."""
+    result = values.copy().reshape(-1)
+    for e in range(result.size):
+        if sign(result[e]):
+            result[e] = sign(result[e])
+    return result.reshape(values.shape)
+
+
+def flip_signs(values: Matrix, share: float) -> Matrix:
+    """The smallest edges change their sign."""
+    result = values.copy().reshape(-1)
+    for e in smallest(values, share):
+        result[e] = -result[e]
+    return result.reshape(values.shape)
+
+
+def noise_support(values: Matrix) -> Matrix:
+    """Where noise may be added: at edges."""
+    flat = values.reshape(-1)
+    return np.array([sign(value) != 0 for value in flat], dtype=bool).reshape(values.shape)
+
+
+# -- random streams ----------------------------------------------------------------------------
+
+_MASK64 = (1 << 64) - 1
+_GOLDEN = 0x9E3779B97F4A7C15
+
+
+def splitmix_output(x: int) -> int:
+    """The mixing function of SplitMix64."""
+    x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) & _MASK64
+    x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) & _MASK64
+    return x ^ (x >> 31)
+
+
+def rotated(x: int, by: int) -> int:
+    """64 bits rotated to the left."""
+    return ((x << by) | (x >> (64 - by))) & _MASK64
+
+
+class Stream:
+    """xoshiro256** on Python integers, seeded by (key, block)."""
+
+    def __init__(self, key: Sequence[int], block: int) -> None:
+        self.state = [
+            splitmix_output(int(key[i]) ^ splitmix_output((block + (i + 1) * _GOLDEN) & _MASK64))
+            for i in range(4)
+        ]
+
+    def word(self) -> int:
+        """64 random bits."""
+        s = self.state
+        result = (rotated((s[1] * 5) & _MASK64, 7) * 9) & _MASK64
+        t = (s[1] << 17) & _MASK64
+        s[2] ^= s[0]
+        s[3] ^= s[1]
+        s[1] ^= s[2]
+        s[0] ^= s[3]
+        s[2] ^= t
+        s[3] = rotated(s[3], 45)
+        return result
+
+    def below(self, n: int) -> int:
+        """A uniform integer in [0, n): Lemire on 32 bits, masks beyond."""
+        if n < 1 << 32:
+            while True:
+                product = (self.word() >> 32) * n
+                if product % (1 << 32) >= (1 << 32) % n:
+                    return product >> 32
+        mask = (1 << (n - 1).bit_length()) - 1
+        while True:
+            value = self.word() & mask
+            if value < n:
+                return value
+
+    def shuffle(self, items: list[int]) -> None:
+        """Fisher-Yates from the end."""
+        for i in range(len(items) - 1, 0, -1):
+            j = self.below(i + 1)
+            items[i], items[j] = items[j], items[i]
+
+
+# -- kernels, bit for bit ----------------------------------------------------------------------
+
+
+def permute_segments(
+    words: Sequence[int],
+    bounds: Sequence[int],
+    first: int,
+    by_sign: bool,
+    nonzero: int,
+    negative: int,
+    key: Sequence[int],
+) -> tuple[list[int], list[int]]:
+    """(words, frozen) after permuting every segment."""
+    result = list(words)
+    frozen = [0, 0]
+    for i, (start, stop) in enumerate(itertools.pairwise(bounds)):
+        stream = Stream(key, first + i)
+        cells = [c for c in range(start, stop) if words[c] & nonzero]
+        minus = [c for c in cells if words[c] & negative]
+        plus = [c for c in cells if not words[c] & negative]
+        parts = [plus, minus[::-1]] if by_sign else [cells]  # negative edges run backwards
+        for part in parts:
+            if len(part) == 1:
+                frozen[1 if words[part[0]] & negative else 0] += 1
+            values = [words[c] for c in part]
+            stream.shuffle(values)
+            for c, value in zip(part, values, strict=True):
+                result[c] = value
+    return result, frozen
+
+
+def spread_by_sign(
+    words: Sequence[int],
+    positive: Sequence[int],
+    nonzero: int,
+    negative: int,
+    key: Sequence[int],
+) -> list[int]:
+    """The weights spread over a new sign pattern."""
+    stream = Stream(key, 0)
+    result = list(words)
+    cells = [c for c in range(len(words)) if words[c] & nonzero]
+    plus = [words[c] for c in cells if not words[c] & negative]
+    minus = [words[c] for c in cells if words[c] & negative][::-1]
+    stream.shuffle(plus)
+    stream.shuffle(minus)
+    to_plus = [c for c, flag in zip(cells, positive, strict=True) if flag]
+    to_minus = [c for c, flag in zip(cells, positive, strict=True) if not flag][::-1]
+    for targets, values in ((to_plus, plus), (to_minus, minus)):
+        for c, value in zip(targets, values, strict=True):
+            result[c] = value
+    return result
+
+
+def swap_attempts(
+    cells: list[list[int]],
+    left: Sequence[int],
+    right: Sequence[int],
+    first: int,
+    n_attempts: int,
+    key: Sequence[int],
+    per_stream: int,
+) -> tuple[list[list[int]], list[int], int]:
+    """(cells, right ends of the positive edges, number accepted) after ``n_attempts``."""
+    cells = [list(row) for row in cells]
+    ends = list(right)
+    accepted = 0
+    stream = Stream(key, first)
+    for attempt in range(n_attempts):
+        if attempt % per_stream == 0:
+            stream = Stream(key, first + attempt // per_stream)
+        a, b = stream.below(len(ends)), stream.below(len(ends))
+        i, j, k, m = left[a], ends[a], left[b], ends[b]
+        if cells[i][m] == 0 and cells[k][j] == 0:
+            cells[i][j] = cells[k][m] = 0
+            cells[i][m] = cells[k][j] = 1
+            ends[a], ends[b] = m, j
+            accepted += 1
+    return cells, ends, accepted
+
+
+def set_bits(words: Sequence[int]) -> list[int]:
+    """Positions of the set bits of 64-bit words, lowest first."""
+    return [64 * w + b for w, word in enumerate(words) for b in range(64) if word >> b & 1]
+
+
+def packed(places: Sequence[int], n_words: int) -> list[int]:
+    """64-bit words with the bits at ``places`` set."""
+    words = [0] * n_words
+    for place in places:
+        words[place // 64] |= 1 << (place % 64)
+    return words
+
+
+def draw_subset(pool: Sequence[int], k: int, stream: Stream, levels: int = 6) -> list[int]:
+    """k of the set bits of ``pool``, as words."""
+    places = set_bits(pool)
+    size, n_words = len(places), len(pool)
+    if size < 2 * n_words or size < 24:
+        chosen: list[int] = []
+        for seen, place in enumerate(places):
+            if len(chosen) == k:
+                break
+            if stream.below(size - seen) < k - len(chosen):
+                chosen.append(place)
+        return packed(chosen, n_words)
+    level = (k * 2**levels + size // 2) // size
+    taken: set[int] = set()
+    for w in range(n_words):
+        if level == 0:
+            word = 0
+        elif level == 2**levels:
+            word = _MASK64
+        else:
+            lowest = (level & -level).bit_length() - 1
+            word = 0
+            for i in range(lowest, levels):
+                word = word | stream.word() if level >> i & 1 else word & stream.word()
+        taken |= {place for place in places if place // 64 == w and word >> (place % 64) & 1}
+    pooled = set(places)
+    while len(taken) != k:
+        place = stream.below(64 * n_words)
+        if len(taken) > k:
+            taken.discard(place)
+        elif place in pooled:
+            taken.add(place)
+    return packed(sorted(taken), n_words)
+
+
+def trade_rounds(
+    lines: Sequence[Sequence[int]],
+    support: Sequence[Sequence[int]] | None,
+    first: int,
+    n_rounds: int,
+    key: Sequence[int],
+) -> tuple[list[list[int]], int]:
+    """(lines, number of changed bits) after some rounds of global trades."""
+    current = [list(line) for line in lines]
+    n_words = len(current[0])
+    moved = 0
+    for r in range(first, first + n_rounds):
+        stream = Stream(key, r)
+        order = list(range(len(current)))
+        stream.shuffle(order)
+        for a, b in zip(order[::2], order[1::2], strict=False):
+            mine, theirs = set(set_bits(current[a])), set(set_bits(current[b]))
+            pool = mine ^ theirs
+            if support is not None:
+                pool &= set(set_bits(support[a])) & set(set_bits(support[b]))
+            k = len(pool & mine)
+            if k in (0, len(pool)):
+                continue
+            chosen = set(set_bits(draw_subset(packed(sorted(pool), n_words), k, stream)))
+            moved += 2 * len((pool & mine) ^ chosen)
+            current[a] = packed(sorted(mine - pool | chosen), n_words)
+            current[b] = packed(sorted(theirs - pool | (pool - chosen)), n_words)
+    return current, moved
+
+
+def loop_streams(
+    left: Sequence[int],
+    right: Sequence[int],
+    positive: Sequence[int],
+    n_nodes: int,
+    first: int,
+    n_streams: int,
+    key: Sequence[int],
+    per_stream: int,
+) -> tuple[list[int], int]:
+    """(signs, number flipped) after ``n_streams * per_stream`` short loops."""
+    signs = [int(flag) for flag in positive]
+    leaving: list[list[int]] = [[] for _ in range(n_nodes)]
+    for edge in range(len(left)):
+        leaving[left[edge] if signs[edge] else right[edge]].append(edge)
+    flipped = 0
+    for s in range(first, first + n_streams):
+        stream = Stream(key, s)
+        for _ in range(per_stream):
+            if stream.word() % 2:
+                continue
+            visited = [stream.below(n_nodes)]
+            walked: list[int] = []
+            while leaving[visited[-1]] and visited[-1] not in visited[:-1]:
+                here = visited[-1]
+                edge = leaving[here][stream.below(len(leaving[here]))]
+                walked.append(edge)
+                visited.append(right[edge] if left[edge] == here else left[edge])
+            if visited[-1] not in visited[:-1]:
+                continue
+            start = visited.index(visited[-1])
+            cycle = walked[start:]
+            for at, edge in enumerate(cycle):
+                out_edges = leaving[visited[start + at]]
+                out_edges[out_edges.index(edge)] = cycle[at - 1]
+                signs[edge] = 1 - signs[edge]
+            flipped += len(cycle)
+    return signs, flipped
+
+
+def first_tradable_pair(lines: Sequence[Sequence[int]], order: Sequence[int]) -> int:
+    """First i such that neither of lines ``order[i]``, ``order[i + 1]`` contains the other."""
+    for i in range(len(order) - 1):
+        one, two = (set(set_bits(lines[order[at]])) for at in (i, i + 1))
+        if one - two and two - one:
+            return i
+    return -1
+
+
+def index_edges(
+    left: Sequence[int], right: Sequence[int], weights: Sequence[float], shape: tuple[int, int]
+) -> tuple[list[list[int]], list[list[int]], list[list[float]], list[list[float]]]:
+    """(degrees left, degrees right, strengths left, strengths right): [positive, negative]."""
+    k = [[[0] * n for _ in range(2)] for n in shape]
+    s = [[[0.0] * n for _ in range(2)] for n in shape]
+    for i, j, w in zip(left, right, weights, strict=True):
+        row = 0 if w > 0 else 1
+        for side, node in ((0, i), (1, j)):
+            k[side][row][node] += 1
+            s[side][row][node] += abs(w)
+    return k[0], k[1], s[0], s[1]
+
+
+def words_of(W: Matrix) -> tuple[list[int], int, int]:
+    """(words, mask of non-zero values, mask of negative values) of an array of any dtype."""
+    size = 8 * W.dtype.itemsize
+    is_float = W.dtype.kind not in "iub"
+    words = [int(word) for word in np.ascontiguousarray(W).reshape(-1).view(f"u{size // 8}")]
+    top = 1 << (size - 1)
+    nonzero = top - 1 if is_float else (1 << size) - 1
+    return words, nonzero, 0 if W.dtype.kind in "ub" else top
