@@ -61,6 +61,8 @@ def guessed_role(
     Tensors are (out, in) unless the model type says ``Conv1D``, the tensor is an embedding
     (rows are left nodes) or ``orientation`` says otherwise.
     """
+    if spec.name == "" and len(spec.shape) == 2:
+        return TensorRole("matrix", orientation or "left-right", True)
     if len(spec.shape) < 2:
         return "a vector or scalar (bias, norm), not a matrix"
     if len(spec.shape) > 5 or 0 in spec.shape:
@@ -164,19 +166,24 @@ def described(spec: TensorSpec, role: TensorRole) -> list[tuple[LayerInfo, int]]
     for piece in range(n):
         shape = piece_shape(spec.shape, role)
         name = spec.name if n == 1 else f"{spec.name}#{piece}"
-        module = spec.name.rpartition(".")[0]
         info = LayerInfo(
             name=name,
-            module=module,
+            module=module_of(spec.name),
             kind=role.kind,
             shape=shape,
             dtype=spec.dtype,
             orientation=role.layout,
             by_default=role.by_default,
             note="; ".join(notes),
+            aliases=tuple(alias for name in spec.tied for alias in (name, module_of(name))),
         )
         found.append((info, piece))
     return found
+
+
+def module_of(name: str) -> str:
+    """The module a tensor belongs to, by its name."""
+    return name.rpartition(".")[0]
 
 
 def piece_shape(shape: tuple[int, ...], role: TensorRole) -> tuple[int, int]:

@@ -1,16 +1,18 @@
 """Which axes of a layer's tensor are left and right nodes: the only place that transposes.
 
-======================  =================================  =====================================
-layout                  tensor                             matrix (left nodes as rows)
-======================  =================================  =====================================
-``left-right``          (left, right): arrays, embeddings, the tensor itself
-                        Hugging Face ``Conv1D``
-``right-left``          (out, in): ``nn.Linear``           its transpose
-``conv``                (out, in/groups, *kernel)          per group (in/groups * kernel, out/groups)
-``conv-transposed``     (in, out/groups, *kernel)          per group (in/groups, out/groups * kernel)
-``stack-right-left``    (n, out, in): stacked experts      n transposed matrices
-``stack-left-right``    (n, in, out)                       n matrices
-======================  =================================  =====================================
+====================  ================================  ==============================
+layout                tensor                            matrix (left nodes as rows)
+====================  ================================  ==============================
+``left-right``        (left, right): arrays,            the tensor itself
+                      embeddings, HF ``Conv1D``
+``right-left``        (out, in): ``nn.Linear``          its transpose
+``conv``              (out, in/groups, *kernel)         per group: (in/groups * kernel,
+                                                        out/groups)
+``conv-transposed``   (in, out/groups, *kernel)         per group: (in/groups,
+                                                        out/groups * kernel)
+``stack-right-left``  (n, out, in): stacked experts     n transposed matrices
+``stack-left-right``  (n, in, out)                      n matrices
+====================  ================================  ==============================
 """
 
 from __future__ import annotations

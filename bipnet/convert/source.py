@@ -37,6 +37,8 @@ class LayerInfo:
         Whether it is taken when no glob names layers.
     note
         Anything a user should know: ties, assumed groups, why it is not taken by default.
+    aliases
+        Other names of the same memory, and their modules: globs match them too.
     """
 
     name: str
@@ -47,6 +49,7 @@ class LayerInfo:
     orientation: str
     by_default: bool = True
     note: str = ""
+    aliases: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -123,7 +126,10 @@ def matching_layers(
         hits = [
             layer.name
             for layer in layers
-            if fnmatch.fnmatchcase(layer.name, glob) or fnmatch.fnmatchcase(layer.module, glob)
+            if any(
+                fnmatch.fnmatchcase(name, glob)
+                for name in (layer.name, layer.module, *layer.aliases)
+            )
         ]
         if not hits:
             close = difflib.get_close_matches(glob, [layer.name for layer in layers], n=1)

@@ -183,16 +183,20 @@ class ImageDataset:
             if not (labels == index).any():
                 raise InputError(f"{self.name} has no {split} images of {self.class_names[index]}")
         chosen = np.isin(labels, pair)
+        x = self.scaled(images[chosen])
+        return x.reshape(len(x), -1), (labels[chosen] == pair[1]).astype(np.int64)
+
+    def scaled(self, images: Images) -> npt.NDArray[np.float32]:
+        """A copy of some images as networks get them: value_range becomes [-1, 1]."""
         lowest, highest = self.value_range
         # For uint8 this is single precision, bit for bit what torchvision's ToTensor and
         # Normalize(0.5, 0.5) give; wide floats are scaled before they are rounded.
-        x = images[chosen].astype(np.result_type(images.dtype, np.float32))
-        x = x.reshape(len(x), -1)
+        x = images.astype(np.result_type(images.dtype, np.float32))
         x -= lowest
         x /= highest - lowest
         x *= 2
         x -= 1
-        return x.astype(np.float32, copy=False), (labels[chosen] == pair[1]).astype(np.int64)
+        return x.astype(np.float32, copy=False)
 
 
 def load_dataset(
@@ -298,9 +302,7 @@ def _read_idx_stream(
         raise FileFormatError(f"{path} announces the shape {shape}: it holds nothing")
     n_bytes = math.prod(shape)
     content = bytearray()
-    while len(content) < n_bytes and (
-        chunk := stream.read(min(_CHUNK, n_bytes - len(content)))
-    ):
+    while len(content) < n_bytes and (chunk := stream.read(min(_CHUNK, n_bytes - len(content)))):
         content += chunk
     if len(content) < n_bytes:
         raise FileFormatError(

@@ -263,9 +263,8 @@ class Store(Mapping[str, "StoredLayer"]):
     def sweep(self) -> None:
         """Remove what killed writers left behind (needs the store to itself)."""
         with self._writing():
-            folders = [self._layers, *(folder / "draws" for folder in _visible(self._layers))]
-            for folder in folders:
-                for leftover in folder.glob(f"{_HIDDEN}*"):
+            for pattern in ("{}*", "*/draws/{}*", "*/draws/*/{}*"):
+                for leftover in self._layers.glob(pattern.format(_HIDDEN)):
                     shutil.rmtree(leftover, ignore_errors=True)
 
     def _next_number(self) -> int:

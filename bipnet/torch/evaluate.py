@@ -1,0 +1,230 @@
+"""Accuracy with a fixed tie rule: of one model, or of many realizations in one pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from bipnet.errors import InputError
+
+Batches: TypeAlias = Iterable[tuple[torch.Tensor, torch.Tensor]]
+
+
+@dataclass(frozen=True)
+class Score:
+    """Accuracy of one model on one data set.
+
+    Attributes
+    ----------
+    accuracy
+        Share of the samples whose class was predicted, in [0, 1].
+    n_samples
+        Number of samples.
+    n_ties
+        Samples whose largest logit was shared by several classes; the lowest class index
+        counts as the prediction.
+    """
+
+    accuracy: float
+    n_samples: int
+    n_ties: int
+
+
+class Accuracy:
+    """An evaluator: ``Accuracy(data)(model)`` is the share of samples predicted correctly.
+
+    Parameters
+    ----------
+    data
+        A DataLoader (or any iterable that can be run through again) of (inputs, labels), or a
+        pair (x, y) of tensors or arrays: (n, ...) inputs, (n,) integer labels.
+    device
+        Where to evaluate; by default wherever the model's parameters are.
+    batch_size
+        For a pair (x, y): samples per forward pass.
+
+    Raises
+    ------
+    InputError
+        No samples, labels that do not fit, NaN logits, a model without (n, n_classes) outputs.
+
+    Examples
+    --------
+    >>> import torch
+    >>> model = torch.nn.Linear(2, 2, bias=False)
+    >>> _ = model.weight.data.copy_(torch.eye(2))
+    >>> Accuracy((torch.tensor([[1.0, 0.0], [0.0, 1.0]]), torch.tensor([0, 0])))(model)
+    0.5
+    """
+
+    def __init__(
+        self,
+        data: Batches | tuple[Any, Any],
+        *,
+        device: str | torch.device | None = None,
+        batch_size: int = 1024,
+    ) -> None:
+        self._data = data
+        self._device = device
+        self._batch_size = batch_size
+
+    def __call__(self, model: nn.Module) -> float:
+        """The accuracy of ``model``."""
+        return self.score(model).accuracy
+
+    def score(self, model: nn.Module) -> Score:
+        """Accuracy, number of samples and number of ties of ``model``."""
+        device = self._device
+        if device is None:
+            first = next(model.parameters(), torch.empty(0))
+            device = first.device
+        n_correct = n_samples = n_ties = 0
+        with evaluating(model):
+            for x, y in self._batches():
+                logits = logits_of(model(x.to(device)))
+                labels = checked_labels(y, logits.shape[-2], logits.shape[-1]).to(logits.device)
+                classes, tied = predicted(logits)
+                n_correct += int((classes == labels).sum())
+                n_ties += int(tied.sum())
+                n_samples += len(labels)
+        if n_samples == 0:
+            raise InputError("the data has no samples")
+        return Score(n_correct / n_samples, n_samples, n_ties)
+
+    def _batches(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        if not isinstance(self._data, tuple):
+            for batch in self._data:
+                if not isinstance(batch, (tuple, list)) or len(batch) != 2:
+                    raise InputError("every batch of the data must be a pair (inputs, labels)")
+                yield torch.as_tensor(batch[0]), torch.as_tensor(batch[1])
+            return
+        if len(self._data) != 2:
+            raise InputError(f"data must be a pair (x, y), got {len(self._data)} parts")
+        x, y = (torch.as_tensor(part) for part in self._data)
+        if len(x) != len(y):
+            raise InputError(f"x has {len(x)} samples and y {len(y)} labels")
+        yield from zip(x.split(self._batch_size), y.split(self._batch_size), strict=True)
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode without gradients; every module's mode is restored."""
+    modes = [(module, module.training) for module in model.modules()]
+    try:
+        model.eval()
+        with torch.no_grad():
+            yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+
+
+def logits_of(output: Any) -> torch.Tensor:
+    """The (n, n_classes) logits in whatever a model returns (tensor, tuple, ``.logits``)."""
+    logits = getattr(output, "logits", output)
+    if isinstance(logits, (tuple, list)):
+        logits = logits[0]
+    if not isinstance(logits, torch.Tensor) or logits.ndim != 2 or logits.shape[1] < 2:
+        got = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
+        raise InputError(f"the model must give (n, n_classes >= 2) logits, got {got}")
+    return logits
+
+
+def predicted(logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Predicted class (the lowest index among equals) and whether there was a tie.
+
+    ``logits`` (..., n_classes); both results (...).
+    """
+    nan = torch.isnan(logits).any(dim=-1)
+    if bool(nan.any()):
+        where = nan.nonzero()[0].tolist()
+        raise InputError(f"the model's logits are NaN, first at {where}: nothing is predicted")
+    at_maximum = logits == logits.amax(dim=-1, keepdim=True)
+    # The number of classes before the first maximum: argmax promises no order on ties.
+    classes = (at_maximum.cumsum(dim=-1) == 0).sum(dim=-1)
+    return classes, at_maximum.sum(dim=-1) > 1
+
+
+def checked_labels(y: torch.Tensor, n: int, n_classes: int) -> torch.Tensor:
+    """Labels as (n,) int64 within 0..n_classes - 1."""
+    if y.ndim != 1 or len(y) != n or y.dtype.is_floating_point or y.dtype.is_complex:
+        raise InputError(f"labels must be {n} integers, got shape {tuple(y.shape)} {y.dtype}")
+    labels = y.to(torch.int64)
+    if n and not (int(labels.min()) >= 0 and int(labels.max()) < n_classes):
+        raise InputError(
+            f"labels must lie in 0..{n_classes - 1} (the model has {n_classes} outputs), got"
+            f" {int(labels.min())}..{int(labels.max())}"
+        )
+    return labels
+
+
+def stacked_accuracy(
+    model: nn.Module,
+    stacks: Mapping[str, torch.Tensor],
+    x: torch.Tensor,
+    y: torch.Tensor,
+    *,
+    batch_size: int = 1024,
+) -> npt.NDArray[np.float64]:
+    """Accuracy of many realizations of one architecture, scored together.
+
+    Parameters
+    ----------
+    model
+        The architecture; its parameters and buffers serve where ``stacks`` has none.
+    stacks
+        Parameter name -> (n_realizations, *shape) values, in the parameter's own layout.
+    x, y
+        (n, ...) inputs and (n,) integer labels, shared by all realizations.
+    batch_size
+        Samples per pass.
+
+    Returns
+    -------
+    (n_realizations,) accuracies.
+
+    Raises
+    ------
+    InputError
+        Stacks of different lengths or shapes, unknown names, bad labels, NaN logits.
+
+    Examples
+    --------
+    >>> import torch
+    >>> model = torch.nn.Linear(2, 2, bias=False)
+    >>> stack = torch.stack([torch.eye(2), -torch.eye(2)])
+    >>> stacked_accuracy(model, {"weight": stack}, torch.eye(2), torch.tensor([0, 1]))
+    array([1., 0.])
+    """
+    own = dict(model.named_parameters())
+    for name, stack in stacks.items():
+        if name not in own:
+            raise InputError(f"the model has no parameter {name!r}; it has: {', '.join(own)}")
+        if stack.shape[1:] != own[name].shape:
+            raise InputError(
+                f"the stack of {name!r} must be (n, {', '.join(map(str, own[name].shape))}),"
+                f" got {tuple(stack.shape)}"
+            )
+    lengths = {len(stack) for stack in stacks.values()}
+    if len(lengths) != 1:
+        raise InputError(f"all stacks must have the same length, got {sorted(lengths)}")
+
+    def forward(realization: dict[str, torch.Tensor], inputs: torch.Tensor) -> torch.Tensor:
+        return logits_of(torch.func.functional_call(model, realization, (inputs,)))
+
+    correct = torch.zeros(lengths.pop(), dtype=torch.int64)
+    with evaluating(model):
+        for inputs, labels in zip(x.split(batch_size), y.split(batch_size), strict=True):
+            logits = torch.func.vmap(forward, in_dims=(0, None))(dict(stacks), inputs)
+            good = checked_labels(labels, len(inputs), logits.shape[-1]).to(logits.device)
+            classes, _ = predicted(logits)
+            correct += (classes == good).sum(dim=1).cpu()
+    accuracies: npt.NDArray[np.float64] = correct.numpy() / len(y)
+    return accuracies

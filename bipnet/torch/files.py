@@ -1,0 +1,119 @@
+"""``.pt`` and ``.pth`` state dicts: read without ever unpickling code, written back whole."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
+import torch
+
+from bipnet._atomic import new_file
+from bipnet._check import array_to_tensor, tensor_to_array
+from bipnet._memory import require_memory
+from bipnet.convert.checkpoint import CheckpointSource, PieceWriter, TensorSpec
+from bipnet.convert.orientation import Layout
+from bipnet.convert.source import Writer, reading
+from bipnet.errors import FileFormatError, MissingFileError
+from bipnet.torch.layers import memory_of
+
+Array = npt.NDArray[Any]
+
+SUFFIXES = (".pt", ".pth")
+_WRAPPERS = ("state_dict", "model_state_dict", "model", "module", "net", "weights")
+
+
+class StateDictSource(CheckpointSource):
+    """A state dict as ``torch.save`` writes it, perhaps within a training checkpoint."""
+
+    format = "torch state dict"
+
+    def __init__(self, path: Path, orientation: Layout | None = None) -> None:
+        self._tensors = tensors_of(load_tensors(path), path)
+        super().__init__(path, orientation)
+
+    def specs(self) -> Sequence[TensorSpec]:
+        names: dict[object, list[str]] = {}
+        for name, tensor in self._tensors.items():
+            names.setdefault(memory_of(tensor), []).append(name)
+        return [
+            TensorSpec(
+                first, tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."), tuple(tied)
+            )
+            for first, *tied in names.values()
+            for tensor in (self._tensors[first],)
+        ]
+
+    def read_tensor(self, name: str) -> Array:
+        return tensor_to_array(self._tensors[name], f"{self.path}: {name}")
+
+    @contextmanager
+    def writer(self, path: Path, *, force: bool) -> Iterator[Writer]:
+        with new_file(path, force=force) as partial:
+            # Read again: changing tensors in place keeps ties and everything else as it was.
+            content = load_tensors(self.path)
+            writer = _InPlace(self, tensors_of(content, self.path))
+            yield writer
+            writer.finish()
+            torch.save(content, partial)
+
+
+class _InPlace(PieceWriter):
+    def __init__(self, source: StateDictSource, tensors: Mapping[str, torch.Tensor]) -> None:
+        super().__init__(source)
+        self._tensors = tensors
+
+    def flush_tensor(self, name: str, values: Array) -> None:
+        self._tensors[name].copy_(array_to_tensor(values))
+
+
+def load_tensors(path: Path) -> Any:
+    """What ``torch.save`` wrote, if it is tensors and plain data alone.
+
+    Raises
+    ------
+    FileFormatError
+        Damaged, or a pickle that could execute code when it is read.
+    """
+    if not path.is_file():
+        raise MissingFileError(f"no such file: {path}")
+    require_memory(path.stat().st_size, f"reading {path}")
+    with reading(path, "torch state dict"):
+        try:
+            return torch.load(path, map_location="cpu", weights_only=True)
+        except pickle.UnpicklingError as error:
+            if "Weights only load failed" not in str(error) or _is_damaged(path):
+                raise ValueError(str(error).splitlines()[0]) from None
+            raise FileFormatError(
+                f"{path} holds more than tensors and could execute code when read, so it is not"
+                " read: save the state dict instead, torch.save(model.state_dict(), path)"
+            ) from None
+
+
+def _is_damaged(path: Path) -> bool:
+    """Whether the file is neither a zip archive nor an old-style torch pickle."""
+    with path.open("rb") as file:
+        start = file.read(2)
+    return start not in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
+
+
+def tensors_of(content: Any, path: Path) -> dict[str, torch.Tensor]:
+    """The named tensors in a state dict, in a checkpoint around one, or the one tensor."""
+    if isinstance(content, torch.Tensor):
+        return {"": content}
+    if isinstance(content, Mapping):
+        for candidate in (content, *(content.get(key) for key in _WRAPPERS)):
+            if isinstance(candidate, Mapping):
+                tensors = {
+                    str(name): value
+                    for name, value in candidate.items()
+                    if isinstance(value, torch.Tensor)
+                }
+                if tensors:
+                    return tensors
+        keys = ", ".join(map(str, list(content)[:10])) or "nothing"
+        raise FileFormatError(f"{path} holds no state dict; it has the entries: {keys}")
+    raise FileFormatError(f"{path} holds a {type(content).__name__}, not a state dict of tensors")

@@ -1,0 +1,208 @@
+"""Layers of a torch module as graphs, and back: which tensors they are and how they lie."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+from torch.nn.utils import parametrize
+from torch.nn.utils.prune import BasePruningMethod
+
+from bipnet._check import array_to_tensor, tensor_to_array
+from bipnet.convert.checkpoint import TensorRole, TensorSpec, described, guessed_role
+from bipnet.convert.orientation import put_matrix, to_matrix
+from bipnet.convert.source import LayerInfo, Skipped, matching_layers
+from bipnet.errors import DTypeError, InputError
+from bipnet.graph import SignedBipartiteGraph
+
+Array = npt.NDArray[Any]
+
+_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+_TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+
+
+@dataclass(frozen=True, eq=False)
+class TensorAt:
+    """A tensor of a module, with the module it stands in and what it is taken for."""
+
+    spec: TensorSpec
+    role: TensorRole
+    module: nn.Module
+    parameter: str
+
+    @property
+    def tensor(self) -> torch.Tensor:
+        """The tensor that holds the weights (before any pruning mask)."""
+        name = f"{self.parameter}_orig" if self.mask is not None else self.parameter
+        tensor: torch.Tensor = getattr(self.module, name).data
+        return tensor
+
+    @property
+    def mask(self) -> torch.Tensor | None:
+        """The mask of `torch.nn.utils.prune`, if there is one."""
+        mask: torch.Tensor | None = getattr(self.module, f"{self.parameter}_mask", None)
+        return mask
+
+    def array(self) -> Array:
+        """The weights as the forward pass uses them: a pruned weight is 0."""
+        if self.tensor.is_meta:
+            raise InputError(f"{self.spec.name} has no values (it is on the meta device)")
+        values = tensor_to_array(self.tensor, self.spec.name)
+        if self.mask is None:
+            return values
+        kept = tensor_to_array(self.mask, f"{self.spec.name}_mask") != 0
+        return np.where(kept, values, np.zeros((), dtype=values.dtype))
+
+    def put(self, values: Array) -> None:
+        """Write new weights in place; what a mask hides stays as it is."""
+        new = array_to_tensor(np.ascontiguousarray(values)).to(self.tensor.device)
+        if self.mask is not None:
+            new = torch.where(self.mask != 0, new, self.tensor)
+        self.tensor.copy_(new)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Let pruning hooks compute the masked weight again, as before a forward pass."""
+        for hook in self.module._forward_pre_hooks.values():
+            if isinstance(hook, BasePruningMethod) and hook._tensor_name == self.parameter:
+                hook(self.module, None)
+
+
+@dataclass(frozen=True, eq=False)
+class ModuleLayer:
+    """One layer of a module: a tensor, or one group or expert of it."""
+
+    info: LayerInfo
+    at: TensorAt
+    piece: int
+
+    def graph(self) -> SignedBipartiteGraph:
+        """Its weights now, rows = left nodes (inputs)."""
+        role = self.at.role
+        matrix = to_matrix(self.at.array(), role.layout, role.groups, self.piece)
+        try:
+            return SignedBipartiteGraph(matrix)
+        except (InputError, DTypeError) as error:
+            raise type(error)(f"layer {self.info.title}: {error}") from None
+
+
+def list_layers(model: nn.Module, layers: str | Sequence[str] | None = None) -> list[ModuleLayer]:
+    """The layers of a model that globs name, or its linear and convolution weights.
+
+    Parameters
+    ----------
+    model
+        Any module. Linear (out, in) weights are transposed; embeddings are rows-left;
+        convolutions are (in * kernel, out) per group; Hugging Face ``Conv1D`` lies as it is.
+        Tied weights are one layer, pruning masks are folded in.
+    layers
+        Glob or globs on tensor or module names.
+
+    Raises
+    ------
+    LayerNotFoundError
+        A glob matches nothing; lists what there is.
+
+    Examples
+    --------
+    >>> from torch import nn
+    >>> model = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))
+    >>> [(layer.info.name, layer.info.shape) for layer in list_layers(model)]
+    [('0.weight', (4, 3)), ('2.weight', (3, 2))]
+    """
+    globs = [layers] if isinstance(layers, str) else list(layers or [])
+    found, _ = survey(model)
+    chosen = matching_layers([layer.info for layer in found], globs, type(model).__name__)
+    names = {info.name for info in chosen}
+    return [layer for layer in found if layer.info.name in names]
+
+
+def survey(model: nn.Module) -> tuple[list[ModuleLayer], list[Skipped]]:
+    """Every layer of a model, and every other parameter with the reason why it is none."""
+    groups: dict[object, list[TensorAt]] = {}
+    skipped: list[Skipped] = []
+    for name, module, parameter, tensor in _parameters(model):
+        role = _role(name, module, parameter, tensor)
+        if isinstance(role, str):
+            skipped.append(Skipped(name, role))
+            continue
+        spec = TensorSpec(name, tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."))
+        groups.setdefault(memory_of(tensor), []).append(TensorAt(spec, role, module, parameter))
+    layers = []
+    for tied in groups.values():
+        first = _canonical(tied)
+        others = tuple(at.spec.name for at in tied if at is not first)
+        spec = TensorSpec(first.spec.name, first.spec.shape, first.spec.dtype, others)
+        at = TensorAt(spec, first.role, first.module, first.parameter)
+        layers += [ModuleLayer(info, at, piece) for info, piece in described(spec, first.role)]
+    return layers, skipped
+
+
+def memory_of(tensor: torch.Tensor) -> object:
+    """Equal for tensors that are the same values in the same memory."""
+    if tensor.is_meta:
+        return id(tensor)
+    storage = tensor.untyped_storage().data_ptr()
+    return storage, tensor.storage_offset(), tuple(tensor.shape), tensor.stride(), tensor.dtype
+
+
+def _canonical(tied: list[TensorAt]) -> TensorAt:
+    """Tied tensors take the embedding's name and orientation, else the first one's."""
+    return next((at for at in tied if at.role.kind == "embedding"), tied[0])
+
+
+def _parameters(model: nn.Module) -> Iterator[tuple[str, nn.Module, str, torch.Tensor]]:
+    """Every parameter by each of its names; a pruned one under its own name, not ``_orig``."""
+    for path, module in model.named_modules(remove_duplicate=False):
+        for parameter, tensor in module._parameters.items():
+            if tensor is None:
+                continue
+            plain = parameter.removesuffix("_orig")
+            if plain != parameter and hasattr(module, f"{plain}_mask"):
+                parameter = plain
+            yield f"{path}.{parameter}" if path else parameter, module, parameter, tensor
+
+
+def _role(name: str, module: nn.Module, parameter: str, tensor: torch.Tensor) -> TensorRole | str:
+    if isinstance(tensor, nn.parameter.UninitializedTensorMixin):
+        return "not initialised yet (a lazy module)"
+    if tensor.ndim < 2:
+        return "a vector or scalar (bias, norm), not a matrix"
+    if isinstance(module, parametrize.ParametrizationList) or parameter in ("weight_g", "weight_v"):
+        return (
+            "parametrized (weight norm or another reparametrisation): remove it first, e.g."
+            " torch.nn.utils.parametrize.remove_parametrizations"
+        )
+    if isinstance(module, (nn.Embedding, nn.EmbeddingBag)):
+        return TensorRole("embedding", "left-right", False, note="embedding: name it to use it")
+    if isinstance(module, _CONVOLUTIONS):
+        return TensorRole("convolution", "conv", True, groups=module.groups)
+    if isinstance(module, _TRANSPOSED):
+        return TensorRole("convolution", "conv-transposed", True, groups=module.groups)
+    if type(module).__name__ == "Conv1D" and parameter == "weight":
+        return TensorRole("linear", "left-right", True, note="Conv1D")
+    if isinstance(module, nn.RNNBase):
+        return TensorRole("recurrent", "right-left", False, note="recurrent: name it to use it")
+    if isinstance(module, nn.MultiheadAttention) and "weight" in parameter:
+        return TensorRole("linear", "right-left", True)
+    spec = TensorSpec(name, tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."))
+    guess = guessed_role(spec)
+    if isinstance(module, nn.Linear):
+        is_head = isinstance(guess, TensorRole) and guess.kind == "head"
+        return guess if is_head else TensorRole("linear", "right-left", True)
+    if isinstance(guess, TensorRole) and guess.kind == "experts":
+        return guess
+    return f"a parameter of {type(module).__name__}, which is no linear or convolution layer"
+
+
+def put_pieces(at: TensorAt, pieces: dict[int, SignedBipartiteGraph]) -> None:
+    """Write new matrices for some pieces of one tensor, in place; the others stay."""
+    values = np.array(at.array(), order="C")
+    for piece, graph in pieces.items():
+        put_matrix(values, graph.to_array(), at.role.layout, at.role.groups, piece)
+    at.put(values)

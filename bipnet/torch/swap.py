@@ -1,0 +1,121 @@
+"""swapped: other weights in a model for a while, and every byte back afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from bipnet._streams import RNGLike, Seed, resolve_seed
+from bipnet.convert.source import require_same_frame
+from bipnet.errors import InputError, LayerNotFoundError
+from bipnet.graph import SignedBipartiteGraph
+from bipnet.nulls import NullModel, randomize
+from bipnet.torch.layers import ModuleLayer, TensorAt, list_layers, put_pieces, survey
+
+
+@contextlib.contextmanager
+def swapped(
+    model: nn.Module,
+    null: str | NullModel | None = None,
+    *,
+    weights: Mapping[str, Any] | None = None,
+    layers: str | Sequence[str] | None = None,
+    rng: RNGLike | Seed = None,
+    index: int = 0,
+    method: str | None = None,
+    steps: int | None = None,
+) -> Iterator[dict[str, SignedBipartiteGraph]]:
+    """Randomise layers of ``model``, or put given weights in, until the block ends.
+
+    On exit, exceptions included, every byte of the weights is what it was. Weights are changed
+    in place, so tied ones follow, and no gradient history is touched: do not train inside.
+
+    Parameters
+    ----------
+    model
+        Any torch module, on any device.
+    null
+        "A" to "G": randomise each chosen layer. Biases are never touched.
+    weights
+        Instead of ``null``: matrices or graphs by layer name, rows = left nodes (inputs) as
+        `list_layers` gives them.
+    layers
+        Glob or globs on tensor or module names (with ``null``); linear and convolution weights
+        by default.
+    rng, index, method, steps
+        As in `bipnet.randomize`; each layer draws under its tensor's name, so
+        ``bipnet randomize`` on the model's checkpoint with the same seed gives the same bits.
+
+    Yields
+    ------
+    The graphs that were put in, by layer name.
+
+    Raises
+    ------
+    InputError
+        Neither or both of ``null`` and ``weights``; weights of another shape or dtype.
+    LayerNotFoundError
+        No such layer; lists what there is.
+
+    Examples
+    --------
+    >>> import torch
+    >>> model = torch.nn.Linear(3, 2)
+    >>> before = model.weight.clone()
+    >>> with swapped(model, "A", rng=7) as put:
+    ...     changed = not torch.equal(model.weight, before)
+    >>> changed, torch.equal(model.weight, before), list(put)
+    (True, True, ['weight'])
+    """
+    if (null is None) == (weights is None):
+        raise InputError("swapped needs either null='A'..'G' or weights={layer name: matrix}")
+    if null is not None:
+        seed = resolve_seed(rng)
+        new = {
+            layer: randomize(
+                layer.graph(),
+                null,
+                rng=seed,
+                index=index,
+                name=layer.info.name,
+                method=method,
+                steps=steps,
+            )
+            for layer in list_layers(model, layers)
+        }
+    else:
+        new = _named(model, weights or {})
+    by_tensor: dict[TensorAt, dict[int, SignedBipartiteGraph]] = {}
+    for layer, graph in new.items():
+        by_tensor.setdefault(layer.at, {})[layer.piece] = graph
+    with contextlib.ExitStack() as restore:
+        for at, pieces in by_tensor.items():
+            restore.callback(_put_back, at, at.tensor.clone())
+            put_pieces(at, pieces)
+        yield {layer.info.name: graph for layer, graph in new.items()}
+
+
+def _named(model: nn.Module, weights: Mapping[str, Any]) -> dict[ModuleLayer, SignedBipartiteGraph]:
+    found, _ = survey(model)
+    by_name = {name: layer for layer in found for name in (*layer.info.aliases, layer.info.name)}
+    new = {}
+    for name, matrix in weights.items():
+        if name not in by_name:
+            known = ", ".join(layer.info.name for layer in found[:20])
+            raise LayerNotFoundError(f"the model has no layer {name!r}; it has: {known}")
+        layer = by_name[name]
+        if layer in new:
+            raise InputError(f"{name!r} is tied to a layer that has its weights already")
+        graph = SignedBipartiteGraph(matrix, copy=False)
+        require_same_frame(layer.info, graph)
+        new[layer] = graph
+    return new
+
+
+def _put_back(at: TensorAt, saved: torch.Tensor) -> None:
+    at.tensor.copy_(saved)
+    at.refresh()
