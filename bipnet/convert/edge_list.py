@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -106,7 +107,10 @@ def open_edge_list(path: Path) -> SingleMatrixSource:
                     edges.add(row, weight, rows.line_num)
         except csv.Error as error:
             raise FileFormatError(f"{path}, line {rows.line_num}: {error}") from None
-    save = partial(save_edge_list, delimiter=delimiter, header=header)
+    # In the file's order, lines of weight zero too: nodes are numbered as they appear, so
+    # another order would be another matrix when it is read.
+    order = list(edges.lines)
+    save = partial(save_edge_list, delimiter=delimiter, header=header, order=order)
     return SingleMatrixSource(path, "edge list", edges.graph(), save)
 
 
@@ -116,8 +120,12 @@ def save_edge_list(
     *,
     delimiter: str = ",",
     header: tuple[str, ...] | None = HEADER,
+    order: Sequence[tuple[int, int]] | None = None,
 ) -> None:
-    """Write the edges in row-major order; nodes by label, or by number where they have none.
+    """Write the edges, nodes by label or, where they have none, by number.
+
+    Row by row, or in the ``order`` of the pairs (left node, right node) it names, which must
+    include every edge.
 
     Raises
     ------
@@ -131,12 +139,18 @@ def save_edge_list(
         )
     left = graph.left_labels or range(graph.n_left)
     right = graph.right_labels or range(graph.n_right)
+    rows, columns, weights = (part.tolist() for part in graph.edges())
+    weight_of = dict(zip(zip(rows, columns, strict=True), weights, strict=True))
+    zero = graph.dtype.type(0).item()
+    # The csv module leaves a lone carriage return bare, which ends the line when it is read.
+    bare = any("\r" in str(label) for label in (*left, *right, *(header or ())))
+    quoting = csv.QUOTE_ALL if bare else csv.QUOTE_MINIMAL
     with path.open("w", encoding="utf-8", newline="") as file:
-        rows = csv.writer(file, delimiter=delimiter, lineterminator="\n")
+        writer = csv.writer(file, delimiter=delimiter, lineterminator="\n", quoting=quoting)
         if header is not None:
-            rows.writerow(header)
-        for i, j, weight in zip(*graph.edges(), strict=True):
-            rows.writerow((left[i], right[j], repr(weight.item())))
+            writer.writerow(header)
+        for i, j in order or weight_of:
+            writer.writerow((left[i], right[j], repr(weight_of.get((i, j), zero))))
 
 
 def _number(text: str) -> float | int | None:

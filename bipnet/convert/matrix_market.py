@@ -13,6 +13,7 @@ from bipnet.errors import DTypeError
 from bipnet.graph import SignedBipartiteGraph
 
 _HELD = ("float64", "int64", "uint64")
+_NUMBERS = b"0123456789+-.eE \t\r\nnaifNAIFtyTY"  # nan and infinity are refused later, by place
 
 
 def open_matrix_market(path: Path) -> SingleMatrixSource:
@@ -20,21 +21,22 @@ def open_matrix_market(path: Path) -> SingleMatrixSource:
     import scipy.io
 
     with reading(path, "Matrix Market file"):
-        n_rows, n_columns, n_entries, form, _, _ = scipy.io.mminfo(path)
-        require_memory(
-            8 * (n_rows * n_columns if form == "array" else 3 * n_entries), f"reading {path}"
-        )
+        comment = _comment_of_checked(path)
+        n_rows, n_columns, n_entries, form, _, symmetry = scipy.io.mminfo(path)
+        if symmetry != "general" and n_rows != n_columns:
+            raise ValueError(f"{symmetry}, but {n_rows} x {n_columns}")
+        n_cells = n_rows * n_columns if form == "array" else 3 * n_entries
+        require_memory(8 * (n_cells + n_rows + n_columns), f"reading {path}")
         matrix = scipy.io.mmread(path)
         if isinstance(matrix, np.ndarray) and matrix.shape != (n_rows, n_columns):
             raise ValueError("fewer values than its header says")
 
-    comment = _comment(path)
     dense = form == "array"
 
     def save(graph: SignedBipartiteGraph, to: Path) -> None:
         save_matrix_market(graph, to, comment=comment, dense=dense)
 
-    return SingleMatrixSource(path, "Matrix Market", SignedBipartiteGraph(matrix), save)
+    return SingleMatrixSource(path, "Matrix Market", matrix, save)
 
 
 def save_matrix_market(
@@ -61,13 +63,23 @@ def save_matrix_market(
         scipy.io.mmwrite(file, matrix, comment=comment, symmetry="general")
 
 
-def _comment(path: Path) -> str:
-    """The comment lines after the banner, as ``mmwrite`` takes them."""
+def _comment_of_checked(path: Path) -> str:
+    """The comment after the banner, as ``mmwrite`` takes it, if the rest is nothing but numbers.
+
+    scipy's reader ignores what stands behind a number ("1.5D+02" is 1.5 to it) and crashes
+    on a NUL byte: neither gets that far.
+    """
     lines = []
-    with path.open(encoding="utf-8", errors="replace") as file:
-        next(file)
-        for line in file:
-            if not line.startswith("%"):
-                break
-            lines.append(line[1:].rstrip("\n"))
+    with path.open("rb") as file:
+        next(file, b"")
+        line = next(file, b"")
+        while line.startswith(b"%") or line.isspace():
+            if line.startswith(b"%"):
+                lines.append(line[1:].decode(errors="replace").rstrip("\r\n"))
+            line = next(file, b"")
+        while line:
+            strange = line.translate(None, _NUMBERS)
+            if strange:
+                raise ValueError(f"{strange[:1]!r} does not belong between its numbers")
+            line = file.read(1 << 20)
     return "\n".join(lines)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from bipnet._bits import BFLOAT16
 from bipnet._memory import require_memory
@@ -12,6 +14,8 @@ from bipnet.convert.single import SingleMatrixSource
 from bipnet.convert.source import reading
 from bipnet.errors import DTypeError, FileFormatError
 from bipnet.graph import SignedBipartiteGraph
+
+Array = npt.NDArray[Any]
 
 
 def open_npy(path: Path) -> SingleMatrixSource:
@@ -27,7 +31,18 @@ def open_npy(path: Path) -> SingleMatrixSource:
             " save such weights as .safetensors"
         )
     require_memory(array.nbytes, f"reading {path}")
-    return SingleMatrixSource(path, "npy", SignedBipartiteGraph(array), save_npy)
+
+    def save(graph: SignedBipartiteGraph, to: Path) -> None:
+        with to.open("wb") as file:
+            np.save(file, arranged_like(graph.to_array(), array), allow_pickle=False)
+
+    return SingleMatrixSource(path, "npy", array, save)
+
+
+def arranged_like(values: Array, original: Array) -> Array:
+    """``values`` in the byte order and memory order in which the file had them."""
+    fortran = original.flags.f_contiguous and not original.flags.c_contiguous
+    return np.asarray(values, dtype=original.dtype, order="F" if fortran else "C")
 
 
 def save_npy(graph: SignedBipartiteGraph, path: Path) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from bipnet._atomic import new_file
-from bipnet.convert.source import LayerInfo, Source, Writer, require_same_frame
+from bipnet.convert.source import LayerInfo, Source, Writer, naming, require_same_frame
 from bipnet.graph import SignedBipartiteGraph
 
 Save = Callable[[SignedBipartiteGraph, Path], None]
@@ -16,9 +17,11 @@ Save = Callable[[SignedBipartiteGraph, Path], None]
 class SingleMatrixSource(Source):
     """A file with one matrix, named "", rows = left nodes; it is read when it is opened."""
 
-    def __init__(self, path: Path, format: str, graph: SignedBipartiteGraph, save: Save) -> None:
+    def __init__(self, path: Path, format: str, matrix: Any, save: Save) -> None:
         self.path = path
         self.format = format
+        with naming(path):
+            graph = SignedBipartiteGraph(matrix)
         self._graph = graph
         self._save = save
         self.layers = [LayerInfo("", "", "matrix", graph.shape, graph.dtype.name, "left-right")]

@@ -10,7 +10,14 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bipnet.errors import FileFormatError, InputError, LayerNotFoundError
+from bipnet.errors import (
+    BipnetError,
+    DTypeError,
+    FileFormatError,
+    InputError,
+    LayerNotFoundError,
+    TooLargeError,
+)
 from bipnet.graph import SignedBipartiteGraph
 
 
@@ -159,6 +166,15 @@ def require_same_frame(layer: LayerInfo, graph: SignedBipartiteGraph) -> None:
 
 
 @contextmanager
+def naming(where: object) -> Iterator[None]:
+    """Say in which file or layer weights are wrong."""
+    try:
+        yield
+    except (InputError, DTypeError) as error:
+        raise type(error)(f"{where}: {error}") from None
+
+
+@contextmanager
 def reading(path: Path, what: str) -> Iterator[None]:
     """Turn whatever a parser raises on a damaged file into one clear `FileFormatError`."""
     import struct
@@ -167,8 +183,10 @@ def reading(path: Path, what: str) -> Iterator[None]:
 
     try:
         yield
-    except (FileFormatError, InputError, PermissionError, MemoryError):
+    except (BipnetError, PermissionError):
         raise
+    except MemoryError as error:
+        raise TooLargeError(f"reading {path} needs more memory than there is: {error}") from None
     except (
         ValueError,
         TypeError,

@@ -173,7 +173,7 @@ class ImageDataset:
         >>> from bipnet.experiments.datasets import load_dataset
         >>> x, y = load_dataset("digits").two_classes("7", "9", "test")
         >>> x.shape, float(x.min()), y[:5]
-        ((108, 64), -1.0, array([1, 0, 1, 0, 1]))
+        ((108, 64), -1.0, array([0, 0, 0, 1, 1]))
         """
         images, labels = self.split(split)
         pair = self.class_index(first), self.class_index(second)
@@ -447,10 +447,16 @@ def _download(name: str, source: _Source, root: Path) -> ImageDataset:
     """Fetch into a folder of its own, check, then move: a broken download leaves nothing."""
     try:
         import torchvision.datasets as remote
-    except (ImportError, OSError, RuntimeError) as error:  # a build for another torch raises those
+    except ImportError as error:
         raise MissingExtraError(
-            f"downloading {source.title} needs torchvision, which cannot be imported"
-            f" ({error}): pip install 'bipnet[download]'"
+            f"downloading {source.title} needs torchvision, which is not installed:"
+            " pip install 'bipnet[download]'"
+        ) from error
+    except (OSError, RuntimeError) as error:  # a wheel made for another torch
+        raise MissingExtraError(
+            f"downloading {source.title} needs torchvision, and the one installed does not fit"
+            f" this torch ({error}): reinstall both from one place, or put the four IDX files"
+            f" into {root} by hand"
         ) from error
     goal = root / source.torchvision_class / "raw"
     try:

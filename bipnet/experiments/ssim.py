@@ -39,7 +39,7 @@ def class_distances(
     n_pairs: int = 10_000,
     rng: RNGLike | Seed = None,
     scaled: bool = False,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> npt.NDArray[np.float64]:
     """Mean of 1 - SSIM over random image pairs, for every two classes and each with itself.
 
@@ -52,13 +52,13 @@ def class_distances(
         images of a pair are different ones.
     rng
         Every pair of classes has a random stream of its own, so a distance depends on the seed
-        and on these two classes alone.
+        and on these two classes (images, and place in class_names) alone.
     scaled
         False compares images as they are stored (value_range is SSIM's data range), True as
         networks get them, scaled to [-1, 1]. SSIM is not the same for both: it takes black for
         the absence of light in the one and for a value of -1 in the other.
     progress
-        Called as progress(done, total) after each pair of classes.
+        Called with 1 after each pair of classes, n (n + 1) / 2 times for n classes.
 
     Returns
     -------
@@ -90,7 +90,7 @@ def class_distances(
             )
     pairs = [(a, b) for a in range(len(names)) for b in range(a, len(names))]
     distances = np.empty((len(names), len(names)))
-    for done, (a, b) in enumerate(pairs, start=1):
+    for a, b in pairs:
         generator = seed.generator("ssim", name=f"{a},{b}")
         left = generator.integers(len(members[a]), size=n_pairs)
         if a == b:
@@ -108,7 +108,7 @@ def class_distances(
             similarity[block] = structural_similarities(first, second, data_range=data_range)
         distances[a, b] = distances[b, a] = np.mean(1 - similarity)
         if progress is not None:
-            progress(done, len(pairs))
+            progress(1)
     return distances
 
 

@@ -167,16 +167,18 @@ class MLPStack:
                 hidden = torch.baddbmm(bias[:, None], hidden, weight)
         return hidden
 
+    def predictions(self, x: torch.Tensor, *, batch_size: int = 1024) -> torch.Tensor:
+        """(n_networks, n) predicted classes, all networks together; ties as in `Accuracy`."""
+        with torch.no_grad():
+            parts = [predicted(self.logits(inputs))[0] for inputs in x.split(batch_size)]
+        return torch.cat(parts, dim=1)
+
     def accuracy(
         self, x: torch.Tensor, y: torch.Tensor, *, batch_size: int = 1024
     ) -> npt.NDArray[np.float64]:
         """(n_networks,) accuracies, all networks scored together; ties as in `Accuracy`."""
-        correct = torch.zeros(len(self), dtype=torch.int64)
-        with torch.no_grad():
-            for inputs, labels in zip(x.split(batch_size), y.split(batch_size), strict=True):
-                logits = self.logits(inputs)
-                good = checked_labels(labels, len(inputs), logits.shape[-1])
-                correct += (predicted(logits)[0] == good).sum(dim=1)
+        labels = checked_labels(y, len(x), self.weights[-1].shape[-1])
+        correct = (self.predictions(x, batch_size=batch_size) == labels).sum(dim=1)
         accuracies: npt.NDArray[np.float64] = correct.numpy() / len(y)
         return accuracies
 

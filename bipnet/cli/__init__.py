@@ -1,0 +1,90 @@
+"""The command line: ``bipnet COMMAND``. Results on stdout, progress and warnings on stderr.
+
+Exit code 0: done; 1: an invariant or check failed; 2: bad usage or input (one clear line).
+Commands import what they need when they run, so that ``bipnet --help`` is quick.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+
+import click
+
+from bipnet import __version__
+from bipnet.cli.demo import demo
+from bipnet.cli.export import export
+from bipnet.cli.layers import layers
+from bipnet.cli.randomize import randomize
+from bipnet.cli.score import score
+from bipnet.cli.stats import stats
+from bipnet.cli.verify import verify
+from bipnet.errors import BipnetError, BipnetWarning, InvariantError
+
+FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Example: bipnet randomize W.npy --null E --seed 7 -o R.npy",
+)
+@click.version_option(__version__, prog_name="bipnet")
+def cli() -> None:
+    """Exact null models for signed, weighted bipartite graphs: any matrix, any network layer."""
+
+
+for _command in (layers, stats, export, randomize, verify, score, demo):
+    cli.add_command(_command)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit with its code."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; give its exit code. A user's mistake is one line on stderr."""
+    warnings.showwarning = _show_warning
+    warnings.simplefilter("always", BipnetWarning)
+    try:
+        code = cli.main(
+            args=None if arguments is None else list(arguments),
+            prog_name="bipnet",
+            standalone_mode=False,
+        )
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return BAD_INPUT
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx is not None else "bipnet"
+        return _fail(f"{error.format_message()} ({command} --help shows how)", BAD_INPUT)
+    except click.ClickException as error:
+        return _fail(error.format_message(), BAD_INPUT)
+    except (click.Abort, KeyboardInterrupt):
+        return _fail("interrupted; no output was left half-written", INTERRUPTED)
+    except InvariantError as error:
+        return _fail(str(error), FAILED)
+    except BrokenPipeError:
+        # The reader has gone (head, less): say nothing, not even at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except BipnetError as error:
+        return _fail(str(error), BAD_INPUT)
+    except OSError as error:
+        where = f": {error.filename}" if error.filename else ""
+        return _fail(f"{error.strerror or error}{where}", BAD_INPUT)
+    except MemoryError as error:
+        return _fail(f"out of memory: {error or 'the work does not fit'}", BAD_INPUT)
+
+
+def _fail(message: str, code: int) -> int:
+    click.echo(f"bipnet: error: {' '.join(message.split())}", err=True)
+    return code
+
+
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    click.echo(f"bipnet: warning: {' '.join(str(message).split())}", err=True)

@@ -1,0 +1,104 @@
+"""Open whatever a user names: file, checkpoint, folder or store; and write results beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bipnet._atomic import require_free_output
+from bipnet.convert import LayerInfo, Source, Writer, open_source
+from bipnet.errors import FileFormatError
+from bipnet.graph import SignedBipartiteGraph
+
+if TYPE_CHECKING:
+    from bipnet.store import Store
+
+TORCH_SUFFIXES = (".pt", ".pth")
+
+
+def open_input(path: Path, orientation: str | None = None) -> Source:
+    """The source behind a path; torch and zarr are loaded only for what needs them."""
+    if path.is_dir() and (path / "zarr.json").exists():
+        from bipnet.store import open_store
+
+        return StoreSource(open_store(path))
+    if path.suffix.lower() in TORCH_SUFFIXES and not path.is_dir():
+        from bipnet.torch.files import StateDictSource
+
+        return StateDictSource(path, orientation)  # type: ignore[arg-type]  # it checks the name
+    return open_source(path, orientation=orientation)
+
+
+class StoreSource(Source):
+    """The layers of a store; written back they become a new store."""
+
+    format = "bipnet store"
+
+    def __init__(self, store: Store) -> None:
+        self.path = store.path
+        self.store = store
+        self.layers = [
+            LayerInfo(
+                name, name.rpartition(".")[0], "stored", layer.shape, layer.dtype, "left-right"
+            )
+            for name, layer in store.items()
+        ]
+        self.skipped = []
+
+    def read(self, layer: LayerInfo) -> SignedBipartiteGraph:
+        return self.store[layer.name].graph()
+
+    @contextmanager
+    def writer(self, path: Path, *, force: bool) -> Iterator[Writer]:
+        from bipnet.store import new_store
+
+        with new_store(path, force=force) as target:
+            writer = _IntoStore(target, self.path)
+            yield writer
+            for layer in self.layers:
+                if layer.name not in target:
+                    writer.put(layer, self.read(layer))
+
+
+class _IntoStore(Writer):
+    def __init__(self, target: Store, source: Path) -> None:
+        self._target = target
+        self._source = source
+
+    def put(self, layer: LayerInfo, graph: SignedBipartiteGraph) -> None:
+        self._target.add(layer.name, graph, source=self._source.name)
+
+
+def output_writer(source: Source, path: Path, *, force: bool) -> AbstractContextManager[Writer]:
+    """A writer of the format that the output's ending names, which must suit the input."""
+    before, after = source.path.suffix.lower(), path.suffix.lower()
+    same = before == after or {before, after} <= set(TORCH_SUFFIXES)
+    if same or isinstance(source, StoreSource):
+        return source.writer(path, force=force)
+    if [layer.name for layer in source.layers] == [""]:
+        return _converting(path, force)
+    require_free_output(path, force)
+    raise FileFormatError(
+        f"{source.path} ({source.format}) is written back as {before}, not {after or 'a folder'}:"
+        f" name the output *{before}"
+    )
+
+
+@contextmanager
+def _converting(path: Path, force: bool) -> Iterator[Writer]:
+    from bipnet.convert import save_graph
+
+    require_free_output(path, force)
+    writer = _Held()
+    yield writer
+    if writer.graph is not None:
+        save_graph(writer.graph, path, force=force)
+
+
+class _Held(Writer):
+    graph: SignedBipartiteGraph | None = None
+
+    def put(self, layer: LayerInfo, graph: SignedBipartiteGraph) -> None:
+        self.graph = graph

@@ -1,0 +1,30 @@
+"""Plain-text tables for people and JSON for machines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+
+def print_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Columns as wide as they must be; numbers to the right."""
+    cells = [[str(cell) for cell in row] for row in rows]
+    numeric = [
+        all(isinstance(row[column], (int, float)) for row in rows) and bool(rows)
+        for column in range(len(header))
+    ]
+    widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
+    for line in (list(header), *cells):
+        parts = [
+            cell.rjust(width) if right else cell.ljust(width)
+            for cell, width, right in zip(line, widths, numeric, strict=True)
+        ]
+        click.echo("  ".join(parts).rstrip())
+
+
+def print_json(value: Any) -> None:
+    """Indented JSON on stdout."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))

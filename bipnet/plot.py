@@ -1,0 +1,119 @@
+"""Figures drawn from tables. Nothing is computed here but what a box plot shows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from bipnet.errors import InputError, MissingExtraError
+from bipnet.nulls import NULL_MODELS
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+try:
+    import matplotlib.pyplot as plt
+except ImportError as error:
+    raise MissingExtraError(
+        "bipnet.plot needs matplotlib: pip install 'bipnet[experiments]'"
+    ) from error
+
+# Okabe & Ito's colours, told apart with every kind of colour vision; hatching besides.
+STYLES = {
+    "E": {"color": "#0072B2", "hatch": "", "marker": "o", "label": "easy"},
+    "H": {"color": "#D55E00", "hatch": "////", "marker": "s", "label": "hard"},
+}
+
+
+def accuracy_boxes(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """Box plots of accuracy per null model, easy and hard task side by side (Figure 2b).
+
+    Parameters
+    ----------
+    table
+        Tidy: columns ``task`` ("E" or "H"), ``classes``, ``null_model`` ("" = trained network)
+        and ``accuracy`` in [0, 1]; a row per realization.
+    ax
+        Axes to draw into; new ones by default.
+
+    Returns
+    -------
+    The axes. Boxes: quartiles and median; whiskers: the furthest points within 1.5 IQR;
+    markers: medians. The raw sample, neither folded nor trimmed.
+
+    Raises
+    ------
+    InputError
+        A column is missing.
+
+    Examples
+    --------
+    >>> import matplotlib; matplotlib.use("agg")
+    >>> import pandas as pd
+    >>> table = pd.DataFrame({"task": "E", "classes": "0 / 7", "null_model": ["", "A", "A"],
+    ...                       "accuracy": [0.99, 0.4, 0.6]})
+    >>> accuracy_boxes(table).get_ylabel()
+    'test accuracy (%)'
+    """
+    missing = {"task", "classes", "null_model", "accuracy"} - set(table.columns)
+    if missing:
+        raise InputError(f"the table lacks the columns {', '.join(sorted(missing))}")
+    if ax is None:
+        _, ax = plt.subplots(figsize=(3.5, 2.6), layout="constrained")
+    letters = ["", *NULL_MODELS]
+    tasks = [task for task in STYLES if (table["task"] == task).any()]
+    handles: list[Any] = []
+    for offset, task in zip(_offsets(len(tasks)), tasks, strict=True):
+        style = STYLES[task]
+        of_task = table[table["task"] == task]
+        samples = [
+            100 * of_task.loc[of_task["null_model"] == letter, "accuracy"].to_numpy()
+            for letter in letters
+        ]
+        places = [place + offset for place, sample in enumerate(samples) if sample.size]
+        drawn = ax.boxplot(
+            [sample for sample in samples if sample.size],
+            positions=places,
+            widths=0.32,
+            patch_artist=True,
+            manage_ticks=False,
+            boxprops={"facecolor": "none", "edgecolor": style["color"], "linewidth": 0.8},
+            whiskerprops={"color": style["color"], "linewidth": 0.8},
+            capprops={"color": style["color"], "linewidth": 0.8},
+            medianprops={"color": style["color"], "linewidth": 1.2},
+            flierprops={"marker": ".", "markersize": 2, "markeredgecolor": style["color"]},
+        )
+        for box in drawn["boxes"]:
+            box.set_hatch(style["hatch"])
+            box.set_facecolor(style["color"] + "40")
+        medians = [line.get_ydata()[0] for line in drawn["medians"]]
+        (handle,) = ax.plot(
+            places,
+            medians,
+            linestyle="none",
+            marker=style["marker"],
+            markersize=3.5,
+            color=style["color"],
+            markeredgecolor="white",
+            markeredgewidth=0.4,
+            label=f"{style['label']} ({of_task['classes'].iloc[0]})",
+            zorder=5,
+        )
+        handles.append(handle)
+    ax.axhline(50, color="0.5", linewidth=0.8, linestyle=":", zorder=0)
+    ax.text(len(letters) - 0.45, 50, "chance", color="0.4", fontsize=6, va="bottom", ha="right")
+    ax.set_xticks(range(len(letters)), ["trained", *NULL_MODELS])
+    ax.set_xlim(-0.6, len(letters) - 0.4)
+    ax.set_xlabel("null model", fontsize=8)
+    ax.set_ylabel("test accuracy (%)", fontsize=8)
+    ax.tick_params(labelsize=7)
+    ax.legend(
+        handles=handles, fontsize=6.5, frameon=False, ncols=2,
+        loc="lower center", bbox_to_anchor=(0.5, 1.0), borderaxespad=0.2,
+    )  # fmt: skip
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax
+
+
+def _offsets(n: int) -> list[float]:
+    return [0.0] if n == 1 else [-0.19, 0.19]
