@@ -68,10 +68,11 @@ def open_matrix(matrix: Any, *, what: str = "W") -> tuple[Biadjacency, Rebuild]:
 
 def as_tensor(value: Any) -> torch.Tensor | None:
     """``value`` if it is a torch tensor; torch is never imported to find out."""
-    torch = sys.modules.get("torch")
-    if torch is not None and isinstance(value, torch.Tensor):
-        return value
-    return None
+    loaded = sys.modules.get("torch")
+    if loaded is None or not isinstance(value, loaded.Tensor):
+        return None
+    tensor: torch.Tensor = value
+    return tensor
 
 
 def as_plain_array(value: Any, what: str) -> Array:
@@ -191,7 +192,8 @@ def array_to_tensor(array: Array) -> torch.Tensor:
 def _open_sparse(matrix: Any, what: str) -> tuple[Biadjacency, Rebuild]:
     import scipy.sparse
 
-    if not scipy.sparse.issparse(matrix):
+    is_sparse: bool = scipy.sparse.issparse(matrix)
+    if not is_sparse:
         raise DTypeError(f"{what} must be a scipy sparse matrix, got {type(matrix).__name__}")
     if matrix.dtype.kind not in "fiub":
         raise DTypeError(f"{what}: {refusal(matrix.dtype)}")
@@ -208,6 +210,8 @@ def _open_sparse(matrix: Any, what: str) -> tuple[Biadjacency, Rebuild]:
     kind = type(matrix)
 
     def rebuild(result: Biadjacency) -> Any:
+        assert result.indptr is not None
+        assert result.indices is not None
         out = scipy.sparse.csr_array(
             (result.values, result.indices.copy(), result.indptr.copy()), shape=result.shape
         )

@@ -99,7 +99,7 @@ class SignedBipartiteGraph:
         right_labels: tuple[Any, ...] | None,
     ) -> None:
         def read_only(array: Array) -> Array:
-            view = array.view()
+            view: Array = array.view()
             view.flags.writeable = False
             return view
 
@@ -254,7 +254,9 @@ class SignedBipartiteGraph:
         if sign not in ("+", "-", None):
             raise InputError(f"sign must be '+', '-' or None (both), got {sign!r}")
         both = self._index[f"{side}_{kind}"]
-        chosen = both.sum(axis=0) if sign is None else both[0 if sign == "+" else 1]
+        chosen: npt.NDArray[Any] = (
+            both.sum(axis=0) if sign is None else both[0 if sign == "+" else 1]
+        )
         chosen.flags.writeable = False
         return chosen
 

@@ -101,7 +101,7 @@ def accuracy_boxes(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         )
         handles.append(handle)
     ax.axhline(50, color="0.5", linewidth=0.8, linestyle=":", zorder=0)
-    ax.text(len(letters) - 0.45, 50, "chance", color="0.4", fontsize=6, va="bottom", ha="right")
+    ax.text(-0.55, 51, "chance", color="0.4", fontsize=6.5, va="bottom", ha="left")
     ax.set_xticks(range(len(letters)), ["trained", *NULL_MODELS])
     ax.set_xlim(-0.6, len(letters) - 0.4)
     ax.set_xlabel("null model", fontsize=8)

@@ -221,7 +221,7 @@ def _edges(values: Array) -> Flags:
 
 def _smallest(values: Array, share: float) -> npt.NDArray[np.intp]:
     """Positions of the round(share * n) smallest of the n edges, ties broken by position."""
-    edges = np.nonzero(_edges(values))[0]
+    edges: npt.NDArray[np.intp] = np.nonzero(_edges(values))[0]
     n_chosen = round(share * edges.size)
     if n_chosen == 0:
         return edges[:0]
@@ -232,13 +232,18 @@ def _smallest(values: Array, share: float) -> npt.NDArray[np.intp]:
     chosen = magnitudes < bound
     ties = np.nonzero(magnitudes == bound)[0]
     chosen[ties[: n_chosen - int(chosen.sum())]] = True
-    return edges[chosen]
+    smallest: npt.NDArray[np.intp] = edges[chosen]
+    return smallest
 
 
 def _magnitudes(values: Array) -> npt.NDArray[np.unsignedinteger[Any]]:
     """Unsigned integers in the order of |w|: a float's bits without its sign, or |integer|."""
     layout = bit_layout(values.dtype)
-    words: npt.NDArray[np.unsignedinteger[Any]] = values.view(layout.word)
-    if values.dtype in FLOATS:
-        return words & layout.nonzero
-    return np.where((words & layout.negative) != 0, ~words + layout.word.type(1), words)
+    words = values.view(layout.word)
+    opposite = ~words + layout.word.type(1)  # |w| of a negative integer, the lowest one too
+    magnitudes: npt.NDArray[np.unsignedinteger[Any]] = (
+        words & layout.nonzero
+        if values.dtype in FLOATS
+        else np.where((words & layout.negative) != 0, opposite, words)
+    )
+    return magnitudes

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -15,7 +16,7 @@ import numpy.typing as npt
 from bipnet._bits import refusal
 from bipnet._memory import require_memory
 from bipnet.convert.orientation import Layout, n_pieces, put_matrix, to_matrix
-from bipnet.convert.source import LayerInfo, Skipped, Source, Writer, require_same_frame
+from bipnet.convert.source import LayerInfo, Skipped, Source, Writer, naming, require_same_frame
 from bipnet.errors import DTypeError, InputError
 from bipnet.graph import SignedBipartiteGraph
 
@@ -29,6 +30,12 @@ CONV1D_MODELS = ("gpt2", "openai-gpt", "imagegpt", "decision_transformer", "clvp
 _EMBEDDINGS = ("wte", "wpe", "shared", "tok_embeddings")
 _HEADS = ("lm_head", "embed_out", "vocab_projector", "output_projection", "vocab_transform_out")
 _PACKED = ("qweight", "weight_packed", "qzeros")
+_INTEGERS = ("bool", *(f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)))
+
+REPARAMETRIZED = (
+    "parametrized (weight norm or another reparametrisation): remove it first, e.g."
+    " torch.nn.utils.parametrize.remove_parametrizations"
+)
 
 
 @dataclass(frozen=True)
@@ -69,19 +76,25 @@ def guessed_role(
         return f"its shape {spec.shape} is no layer's"
     module, _, parameter = spec.name.rpartition(".")
     last = module.rpartition(".")[2]
-    if parameter in _PACKED:
-        return TensorRole("quantized", "right-left", True, note="packed integers")
-    if spec.dtype in ("int64", "int32", "int16", "int8", "bool", "uint8", "uint16", "uint32"):
+    if parameter in _PACKED or (parameter == "weight" and spec.dtype in ("int8", "uint8")):
+        return TensorRole("quantized", "right-left", True, note="packed or 8-bit integers")
+    if spec.dtype in _INTEGERS:
         return f"a {spec.dtype} buffer, not weights"
+    if parameter == "bias" or parameter.endswith("_bias"):
+        return "a bias, not a matrix"
+    if is_reparametrized(spec.name):
+        return REPARAMETRIZED
     if len(spec.shape) == 2:
         if orientation is not None and not orientation.startswith(("conv", "stack")):
             linear: Layout = orientation
         else:
             linear = "left-right" if conv1d_model else "right-left"
-        if _is_embedding(last):
-            return TensorRole("embedding", "left-right", False, note="embedding: name it to use it")
         if last in _HEADS or module.endswith("predictions.decoder"):
             return TensorRole("head", "right-left", False, note="output head: name it to use it")
+        if _is_embedding(last) or (parameter != "weight" and _is_embedding(parameter)):
+            return TensorRole("embedding", "left-right", False, note="embedding: name it to use it")
+        if parameter.startswith(("weight_ih", "weight_hh", "weight_hr")):
+            return TensorRole("recurrent", linear, False, note="recurrent: name it to use it")
         return TensorRole("linear", linear, True)
     if len(spec.shape) == 3 and "expert" in spec.name:
         stack: Layout = "stack-right-left"
@@ -95,8 +108,17 @@ def guessed_role(
 
 
 def _is_embedding(last: str) -> bool:
-    named = last in _EMBEDDINGS or "emb" in last
+    # "emb" begins a word of the name or ends it: "member" and "ensemble" are no embeddings.
+    word = re.search(r"(^|_|\d)emb|emb(ed|eddings?)?$", last)
+    named = last in _EMBEDDINGS or word is not None
     return named and "proj" not in last and "mapping" not in last
+
+
+def is_reparametrized(name: str) -> bool:
+    """Whether a tensor, by its name, is a part that weights are computed from."""
+    parameter = name.rpartition(".")[2]
+    parts = ("weight_g", "weight_v", "weight_orig")
+    return parameter in parts or "parametrizations" in name.split(".")
 
 
 class CheckpointSource(Source):
@@ -112,12 +134,21 @@ class CheckpointSource(Source):
         self.skipped: list[Skipped] = []
         self._piece_of: dict[str, tuple[TensorSpec, TensorRole, int]] = {}
         conv1d_model = model_type(path) in CONV1D_MODELS
-        for spec in self.specs():
-            role = guessed_role(spec, conv1d_model=conv1d_model, orientation=orientation)
+        specs = self.specs()
+        self._mask_of = masks([spec.name for spec in specs])
+        pruned = {mask: name for name, mask in self._mask_of.items()}
+        for spec in specs:
+            if spec.name in pruned:
+                self.skipped.append(Skipped(spec.name, f"the pruning mask of {pruned[spec.name]}"))
+                continue
+            plain = spec
+            if spec.name in self._mask_of:
+                plain = replace(spec, name=spec.name.removesuffix("_orig"))
+            role = guessed_role(plain, conv1d_model=conv1d_model, orientation=orientation)
             if isinstance(role, str):
                 self.skipped.append(Skipped(spec.name, role))
                 continue
-            for info, piece in described(spec, role):
+            for info, piece in described(plain, role):
                 layers.append(info)
                 self._piece_of[info.name] = (spec, role, piece)
         self.layers = layers
@@ -132,22 +163,34 @@ class CheckpointSource(Source):
 
     def read(self, layer: LayerInfo) -> SignedBipartiteGraph:
         spec, role, piece = self._piece_of[layer.name]
-        if layer.dtype not in FLOAT_NAMES:
+        if role.kind == "quantized":
+            raise DTypeError(
+                f"{self.path}: tensor {spec.name} holds packed or 8-bit integers (int4, int8,"
+                " GPTQ ...): quantised weights are useless without their scales; dequantise the"
+                " model to bfloat16 first"
+            )
+        if layer.dtype not in (*FLOAT_NAMES, *_INTEGERS):
             raise DTypeError(f"{self.path}: tensor {spec.name}: {refusal(layer.dtype)}")
         n_bytes = layer.shape[0] * layer.shape[1] * np.dtype(_numpy_name(layer.dtype)).itemsize
         require_memory(n_bytes, f"reading layer {layer.title}")
-        matrix = to_matrix(self.read_tensor(spec.name), role.layout, role.groups, piece)
-        return SignedBipartiteGraph(_named_in_errors(matrix, self.path, layer))
+        values = self.read_tensor(spec.name)
+        if spec.name in self._mask_of:
+            values = np.where(self._kept(spec.name), values, np.zeros((), dtype=values.dtype))
+        matrix = to_matrix(values, role.layout, role.groups, piece)
+        with naming(f"{self.path}: {layer.title}"):
+            return SignedBipartiteGraph(matrix)
+
+    def _kept(self, name: str) -> npt.NDArray[np.bool_]:
+        """Which weights of a pruned tensor are in use."""
+        kept: npt.NDArray[np.bool_] = self.read_tensor(self._mask_of[name]) != 0
+        return kept
 
 
-def _named_in_errors(matrix: Array, path: Path, layer: LayerInfo) -> Array:
-    """Check here, so that the error names the file and the layer."""
-    from bipnet._check import native, require_finite
-
-    where = f"{path}: {layer.title}"
-    values = native(matrix, where)
-    require_finite(values, where)
-    return values
+def masks(names: Sequence[str]) -> dict[str, str]:
+    """Which tensors `torch.nn.utils.prune` has pruned: ``x_orig``, by the mask ``x_mask``."""
+    pairs = ((name, f"{name.removesuffix('_orig')}_mask") for name in names)
+    known = set(names)
+    return {name: mask for name, mask in pairs if name.endswith("_orig") and mask in known}
 
 
 def _numpy_name(name: str) -> Any:
@@ -181,6 +224,18 @@ def described(spec: TensorSpec, role: TensorRole) -> list[tuple[LayerInfo, int]]
     return found
 
 
+def canonical(tied: Sequence[TensorSpec]) -> TensorSpec:
+    """Tied tensors as one: by the name of the embedding among them, else by the first."""
+    roles = [guessed_role(spec) for spec in tied]
+    embeddings = [
+        spec
+        for spec, role in zip(tied, roles, strict=True)
+        if isinstance(role, TensorRole) and role.kind == "embedding"
+    ]
+    first = (embeddings or list(tied))[0]
+    return replace(first, tied=tuple(spec.name for spec in tied if spec is not first))
+
+
 def module_of(name: str) -> str:
     """The module a tensor belongs to, by its name."""
     return name.rpartition(".")[0]
@@ -209,14 +264,24 @@ class PieceWriter(Writer):
         spec, role, piece = self._source._piece_of[layer.name]
         if self._current is None or self._current[0] != spec.name:
             self.finish()
-            self._current = (spec.name, np.array(self._source.read_tensor(spec.name), order="C"))
-        put_matrix(self._current[1], graph.to_array(), role.layout, role.groups, piece)
+            self._current = (spec.name, np.array(self.written_tensor(spec.name), order="C"))
+        values = self._current[1]
+        hidden = None
+        if spec.name in self._source._mask_of:
+            hidden = values.copy(), ~self._source._kept(spec.name)
+        put_matrix(values, graph.to_array(), role.layout, role.groups, piece)
+        if hidden is not None:  # what a mask hides stays as it is
+            np.copyto(values, hidden[0], where=hidden[1])
 
     def finish(self) -> None:
         """Flush the tensor at hand."""
         if self._current is not None:
             self.flush_tensor(*self._current)
             self._current = None
+
+    @abstractmethod
+    def written_tensor(self, name: str) -> Array:
+        """The values of one tensor in the output so far."""
 
     @abstractmethod
     def flush_tensor(self, name: str, values: Array) -> None:

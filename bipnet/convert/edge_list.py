@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -144,7 +145,7 @@ def save_edge_list(
     zero = graph.dtype.type(0).item()
     # The csv module leaves a lone carriage return bare, which ends the line when it is read.
     bare = any("\r" in str(label) for label in (*left, *right, *(header or ())))
-    quoting = csv.QUOTE_ALL if bare else csv.QUOTE_MINIMAL
+    quoting: Literal[0, 1] = csv.QUOTE_ALL if bare else csv.QUOTE_MINIMAL
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, delimiter=delimiter, lineterminator="\n", quoting=quoting)
         if header is not None:

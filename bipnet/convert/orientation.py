@@ -57,10 +57,9 @@ def to_matrix(tensor: Array, layout: Layout, groups: int = 1, piece: int = 0) ->
         return tensor
     if layout == "right-left":
         return tensor.T
-    if layout == "stack-right-left":
-        return tensor[piece].T
-    if layout == "stack-left-right":
-        return tensor[piece]
+    if layout.startswith("stack"):
+        matrix: Array = tensor[piece]
+        return matrix.T if layout == "stack-right-left" else matrix
     width = tensor.shape[0] // groups
     part = tensor[piece * width : (piece + 1) * width].reshape(width, -1)
     return part.T if layout == "conv" else part

@@ -86,9 +86,15 @@ class _InPlace(PieceWriter):
         self._offset = source.offset
         self._file = file
 
+    def written_tensor(self, name: str) -> Array:
+        original = self._source.read_tensor(name)
+        self._file.seek(self._offset(name))
+        written = np.frombuffer(self._file.read(original.nbytes), dtype=original.dtype)
+        return written.reshape(original.shape)
+
     def flush_tensor(self, name: str, values: Array) -> None:
         self._file.seek(self._offset(name))
-        self._file.write(memoryview(values.view(f"u{values.dtype.itemsize}")).cast("B"))
+        self._file.write(values.reshape(-1).view(np.uint8).data)
 
 
 def _checked_by_the_library(path: Path) -> int:

@@ -110,9 +110,14 @@ class Source(ABC):
 
 
 def matching_layers(
-    layers: Sequence[LayerInfo], globs: Iterable[str], where: object
+    layers: Sequence[LayerInfo],
+    globs: Iterable[str],
+    where: object,
+    skipped: Sequence[Skipped] = (),
 ) -> list[LayerInfo]:
     """The layers whose tensor or module name matches a glob; the default ones without globs.
+
+    An error also says why ``skipped`` tensors are no layers.
 
     Raises
     ------
@@ -125,7 +130,7 @@ def matching_layers(
         if not chosen:
             raise LayerNotFoundError(
                 f"{where} has no linear or convolution layer; name layers with a glob."
-                f" {_what_there_is(layers)}"
+                f" {_what_there_is(layers)}{_why_not(skipped, '*')}"
             )
         return chosen
     wanted: set[str] = set()
@@ -143,6 +148,7 @@ def matching_layers(
             guess = f" Did you mean {close[0]!r}?" if close else ""
             raise LayerNotFoundError(
                 f"no layer of {where} matches {glob!r}.{guess} {_what_there_is(layers)}"
+                f"{_why_not(skipped, glob)}"
             )
         wanted.update(hits)
     return [layer for layer in layers if layer.name in wanted]
@@ -154,6 +160,19 @@ def _what_there_is(layers: Sequence[LayerInfo]) -> str:
     names = [layer.title for layer in layers[:20]]
     more = f" and {len(layers) - 20} more" if len(layers) > 20 else ""
     return f"There are: {', '.join(names)}{more}."
+
+
+def _why_not(skipped: Sequence[Skipped], glob: str) -> str:
+    reasons = [
+        f"{tensor.name} is {tensor.reason}"
+        for tensor in skipped
+        if any(
+            fnmatch.fnmatchcase(name, glob)
+            for name in (tensor.name, tensor.name.rpartition(".")[0])
+        )
+        and not (glob == "*" and tensor.reason.startswith("a vector"))
+    ]
+    return f" But {'; '.join(reasons[:5])}." if reasons else ""
 
 
 def require_same_frame(layer: LayerInfo, graph: SignedBipartiteGraph) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import platform
 import time
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -22,7 +23,7 @@ import torch
 import bipnet
 from bipnet._atomic import new_file, require_free_output
 from bipnet._progress import progress_bar
-from bipnet.errors import InputError
+from bipnet.errors import FrozenWarning, InputError
 from bipnet.experiments.datasets import PAPER_TASKS, ImageDataset, load_dataset
 from bipnet.experiments.ssim import (
     RankedPair,
@@ -64,6 +65,8 @@ class DemoResult:
         Number of class pairs ranked.
     n_verified
         Draws verified bit for bit.
+    n_frozen
+        Null model -> draws in which some edges could not move, being alone in their group.
     n_failed
         Task -> networks that predict one class for everything.
     seconds
@@ -76,24 +79,29 @@ class DemoResult:
     tasks: dict[str, RankedPair]
     n_pairs: int
     n_verified: int = 0
+    n_frozen: dict[str, int] = field(default_factory=dict)
     n_failed: dict[str, int] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
 
-    def summary(self) -> pd.DataFrame:
-        """Median and quartiles of the accuracy per null model and task."""
-        groups = self.table.groupby(["null_model", "task"], sort=False)["accuracy"]
-        return groups.quantile([0.25, 0.5, 0.75]).unstack().set_axis(["q1", "median", "q3"], axis=1)
+    def summary(self) -> list[dict[str, Any]]:
+        """Median and quartiles of the accuracy, a row per null model and task."""
+        rows = []
+        for (letter, task), group in self.table.groupby(["null_model", "task"], sort=False):
+            q1, median, q3 = np.quantile(group["accuracy"].to_numpy(), [0.25, 0.5, 0.75]).tolist()
+            row = {"null_model": letter, "task": task, "q1": q1, "median": median, "q3": q3}
+            rows.append(row)
+        return rows
 
     def as_json(self) -> dict[str, Any]:
         """Settings, tasks, medians and quartiles, stages: plain data."""
-        summary = self.summary().reset_index().to_dict(orient="records")
         return {
             "settings": self.settings,
             "tasks": {task: asdict(pair) for task, pair in self.tasks.items()},
             "n_class_pairs": self.n_pairs,
-            "accuracy": summary,
+            "accuracy": self.summary(),
             "n_draws_verified": self.n_verified,
+            "n_draws_with_frozen_edges": self.n_frozen,
             "n_failed_trainings": self.n_failed,
             "seconds": {stage: round(time, 3) for stage, time in self.seconds.items()},
         }
@@ -151,7 +159,7 @@ def run_demo(
     with stages("load"):
         images = load_dataset(data, data_dir=data_dir, download=download)
     with stages("rank class pairs by SSIM"):
-        distances = class_distances(images, n_pairs=SSIM_PAIRS, rng=seed, scaled=True)
+        distances = class_distances(images, n_pairs=SSIM_PAIRS, rng=seed)
         ranked = rank_pairs(distances, images.class_names)
         tasks = _chosen_tasks(data, ranked)
     folder.mkdir(exist_ok=True)
@@ -235,8 +243,11 @@ def _one_task(
     with progress_bar(n_draws, f"draw and verify, {task}") as bar:
         for letter in NULL_MODELS:
             with stages("draw and verify"):
-                weights = _drawn(stack, task, letter, store, seed, bar.update)
+                with warnings.catch_warnings(record=True) as frozen:
+                    warnings.simplefilter("always", FrozenWarning)
+                    weights = _drawn(stack, task, letter, store, seed, bar.update)
                 result.n_verified += sum(map(len, weights))
+                result.n_frozen[letter] = result.n_frozen.get(letter, 0) + len(frozen)
             with stages("score"):
                 accuracies[letter] = MLPStack(weights, stack.biases).accuracy(inputs, classes)
     return pd.DataFrame(
@@ -319,7 +330,7 @@ class _Stages:
 
 def as_text(result: DemoResult) -> str:
     """The table for people: median and quartiles in per cent."""
-    summary = result.summary()
+    summary = {(row["null_model"], row["task"]): row for row in result.summary()}
     titles = {"": "trained network"} | {
         letter: f"{letter}  {model.title}" for letter, model in NULL_MODELS.items()
     }
@@ -335,7 +346,7 @@ def as_text(result: DemoResult) -> str:
         ),
     ]
     for letter, title in titles.items():
-        cells = [_cell(summary.loc[(letter, task)].to_dict()) for task in TASKS.values()]
+        cells = [_cell(summary[letter, task]) for task in TASKS.values()]
         lines.append(f"{title:<{width}}" + "".join(f"  {cell:>24}" for cell in cells))
     lines.append("")
     for task, pair in result.tasks.items():
@@ -346,6 +357,12 @@ def as_text(result: DemoResult) -> str:
             + (f"; {failed} trainings failed (constant prediction)" if failed else "")
         )
     lines.append(f"{result.n_verified} draws, each verified bit for bit against its row of Table 1")
+    for letter, n_frozen in result.n_frozen.items():
+        if n_frozen:
+            lines.append(
+                f"null model {letter}: in {n_frozen} draws some edges were alone in their group and"
+                " could not move"
+            )
     total = sum(result.seconds.values())
     stages = ", ".join(f"{stage} {time:.1f}" for stage, time in result.seconds.items())
     lines.append(f"{total:.1f} s: {stages}")

@@ -38,8 +38,8 @@ def class_distances(
     *,
     n_pairs: int = 10_000,
     rng: RNGLike | Seed = None,
-    scaled: bool = False,
-    progress: Callable[[int], None] | None = None,
+    scaled: bool = True,
+    progress: Callable[[int], object] | None = None,
 ) -> npt.NDArray[np.float64]:
     """Mean of 1 - SSIM over random image pairs, for every two classes and each with itself.
 
@@ -54,9 +54,9 @@ def class_distances(
         Every pair of classes has a random stream of its own, so a distance depends on the seed
         and on these two classes (images, and place in class_names) alone.
     scaled
-        False compares images as they are stored (value_range is SSIM's data range), True as
-        networks get them, scaled to [-1, 1]. SSIM is not the same for both: it takes black for
-        the absence of light in the one and for a value of -1 in the other.
+        True compares images as networks get them, scaled to [-1, 1]; False as they are stored
+        (value_range is SSIM's data range). SSIM is not the same for both: it takes black for a
+        value of -1 in the one and for the absence of light in the other.
     progress
         Called with 1 after each pair of classes, n (n + 1) / 2 times for n classes.
 
@@ -72,8 +72,8 @@ def class_distances(
     Notes
     -----
     Paper, Figure 6: 10 000 pairs, scikit-image's default window of 7 x 7. The paper does not say
-    which scale it used. That 0-7 comes right after 0-1 on MNIST is so with ``scaled=True``;
-    as stored, 0-4 lies between them.
+    which scale it used. That 0-7 comes right after 0-1 on MNIST is so with ``scaled=True``,
+    hence the default; as stored, 0-4 lies between them.
     """
     if isinstance(n_pairs, bool) or not isinstance(n_pairs, (int, np.integer)) or n_pairs < 1:
         raise InputError(f"n_pairs must be an integer >= 1, got {n_pairs!r}")

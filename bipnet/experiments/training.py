@@ -45,7 +45,7 @@ def train_stack(
     protocol: Protocol = Protocol(),  # frozen: shared safely
     rng: RNGLike | Seed = None,
     name: str = "",
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[int], object] | None = None,
 ) -> MLPStack:
     """Train ``n_networks`` MLPs from independent initialisations, together.
 
@@ -101,14 +101,14 @@ def train_stack(
         for group in optimizer.param_groups:
             group["lr"] = protocol.learning_rate * cosine
         keys = torch.rand((n_networks, n_samples), generator=generator)
-        for batch in keys.argsort(dim=1).split(protocol.batch_size, dim=1):
+        for batch in torch.split(keys.argsort(dim=1), protocol.batch_size, dim=1):
             logits = stack.logits(inputs[batch])
             # A sum over networks: each one's gradient is that of its own mean loss.
             loss = torch.nn.functional.cross_entropy(
                 logits.flatten(0, 1), classes[batch].flatten(), reduction="sum"
             )
             optimizer.zero_grad(set_to_none=True)
-            (loss / batch.shape[1]).backward()
+            torch.autograd.backward(loss / batch.shape[1])
             optimizer.step()
         if progress is not None:
             progress(1)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar, cast, overload
 
 import numpy as np
 
-from bipnet._biadjacency import Biadjacency, Rebuild
+from bipnet._biadjacency import Array, Biadjacency, Rebuild
 from bipnet._check import as_tensor, open_matrix
 from bipnet._memory import require_memory
 from bipnet._streams import RNGLike, Seed, resolve_seed
@@ -100,11 +100,12 @@ def randomize(
     if out is None:
         result: M = rebuild(drawn_copy(edges, plan, threads))
         return result
-    _require_out(W, edges, out)
-    if out is not W:
-        np.copyto(out, edges.values)
-    _draw_and_warn(edges.with_values(out), plan, threads)
-    return out  # type: ignore[return-value]  # out is W's kind: checked above
+    target: Array = out
+    _require_out(W, edges, target)
+    if target is not W:
+        np.copyto(target, edges.values)
+    _draw_and_warn(edges.with_values(target), plan, threads)
+    return cast(M, target)  # W is an ndarray too: checked above
 
 
 def ensemble(

@@ -161,7 +161,7 @@ class _Comparison:
         if invariant in simple:
             return simple[invariant]()
         quantity, side = invariant.split()
-        kind, sign = quantity
+        kind, sign = quantity[0], quantity[1]
         return (self._degrees if kind == "k" else self._strengths)(side, sign)
 
     def _edges(self) -> str:

@@ -124,7 +124,8 @@ def new_store(path: str | Path, *, force: bool = False) -> Iterator[Store]:
 def is_store(path: str | Path) -> bool:
     """Whether a folder says it is a bipnet store (damaged or not)."""
     try:
-        return json.loads((Path(path) / "zarr.json").read_text())["attributes"]["format"] == FORMAT
+        content = json.loads((Path(path) / "zarr.json").read_text())
+        return bool(content["attributes"]["format"] == FORMAT)
     except (OSError, ValueError, KeyError, TypeError):
         return False
 
@@ -306,11 +307,11 @@ class StoredLayer:
         self.name = name
         with reading(folder, "layer of a bipnet store"):
             self._group = zarr.open_group(folder, mode="r")
-            attributes = dict(self._group.attrs)
-            n_left, n_right = attributes["shape"]  # type: ignore[misc]
+            attributes: dict[str, Any] = dict(self._group.attrs)
+            n_left, n_right = attributes["shape"]
             self.shape: tuple[int, int] = (int(n_left), int(n_right))
             self.dtype = str(attributes["dtype"])
-            self.n_edges = int(attributes["n_edges"])  # type: ignore[call-overload]
+            self.n_edges = int(attributes["n_edges"])
             self.checksum = str(attributes["checksum"])
         self.provenance: Mapping[str, Any] = MappingProxyType(attributes)
 

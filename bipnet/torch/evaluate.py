@@ -108,9 +108,10 @@ class Accuracy:
         if len(self._data) != 2:
             raise InputError(f"data must be a pair (x, y), got {len(self._data)} parts")
         x, y = (torch.as_tensor(part) for part in self._data)
-        if len(x) != len(y):
-            raise InputError(f"x has {len(x)} samples and y {len(y)} labels")
-        yield from zip(x.split(self._batch_size), y.split(self._batch_size), strict=True)
+        require_samples(x, y)
+        yield from zip(
+            torch.split(x, self._batch_size), torch.split(y, self._batch_size), strict=True
+        )
 
 
 @contextmanager
@@ -150,6 +151,14 @@ def predicted(logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     # The number of classes before the first maximum: argmax promises no order on ties.
     classes = (at_maximum.cumsum(dim=-1) == 0).sum(dim=-1)
     return classes, at_maximum.sum(dim=-1) > 1
+
+
+def require_samples(x: torch.Tensor, y: torch.Tensor) -> None:
+    """Raise unless there are samples and as many labels."""
+    if len(x) != len(y):
+        raise InputError(f"x has {len(x)} samples and y {len(y)} labels")
+    if len(x) == 0:
+        raise InputError("the data has no samples")
 
 
 def checked_labels(y: torch.Tensor, n: int, n_classes: int) -> torch.Tensor:
@@ -213,15 +222,18 @@ def stacked_accuracy(
                 f" got {tuple(stack.shape)}"
             )
     lengths = {len(stack) for stack in stacks.values()}
-    if len(lengths) != 1:
-        raise InputError(f"all stacks must have the same length, got {sorted(lengths)}")
+    if len(lengths) != 1 or lengths == {0}:
+        raise InputError(f"all stacks must have one length of at least 1, got {sorted(lengths)}")
+    require_samples(x, y)
 
     def forward(realization: dict[str, torch.Tensor], inputs: torch.Tensor) -> torch.Tensor:
         return logits_of(torch.func.functional_call(model, realization, (inputs,)))
 
     correct = torch.zeros(lengths.pop(), dtype=torch.int64)
     with evaluating(model):
-        for inputs, labels in zip(x.split(batch_size), y.split(batch_size), strict=True):
+        for inputs, labels in zip(
+            torch.split(x, batch_size), torch.split(y, batch_size), strict=True
+        ):
             logits = torch.func.vmap(forward, in_dims=(0, None))(dict(stacks), inputs)
             good = checked_labels(labels, len(inputs), logits.shape[-1]).to(logits.device)
             classes, _ = predicted(logits)

@@ -14,10 +14,10 @@ import torch
 from bipnet._atomic import new_file
 from bipnet._check import array_to_tensor, tensor_to_array
 from bipnet._memory import require_memory
-from bipnet.convert.checkpoint import CheckpointSource, PieceWriter, TensorSpec
+from bipnet.convert.checkpoint import CheckpointSource, PieceWriter, TensorSpec, canonical
 from bipnet.convert.orientation import Layout
 from bipnet.convert.source import Writer, reading
-from bipnet.errors import FileFormatError, MissingFileError
+from bipnet.errors import FileFormatError, InputError, MissingFileError
 from bipnet.torch.layers import memory_of
 
 Array = npt.NDArray[Any]
@@ -36,19 +36,17 @@ class StateDictSource(CheckpointSource):
         super().__init__(path, orientation)
 
     def specs(self) -> Sequence[TensorSpec]:
-        names: dict[object, list[str]] = {}
+        groups: dict[object, list[TensorSpec]] = {}
         for name, tensor in self._tensors.items():
-            names.setdefault(memory_of(tensor), []).append(name)
-        return [
-            TensorSpec(
-                first, tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."), tuple(tied)
-            )
-            for first, *tied in names.values()
-            for tensor in (self._tensors[first],)
-        ]
+            spec = TensorSpec(name, tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."))
+            groups.setdefault(memory_of(tensor), []).append(spec)
+        return [canonical(tied) for tied in groups.values()]
 
     def read_tensor(self, name: str) -> Array:
-        return tensor_to_array(self._tensors[name], f"{self.path}: {name}")
+        tensor = self._tensors[name]
+        if tensor.is_meta:
+            raise InputError(f"{self.path}: {name} has no values (it is on the meta device)")
+        return tensor_to_array(tensor, f"{self.path}: {name}")
 
     @contextmanager
     def writer(self, path: Path, *, force: bool) -> Iterator[Writer]:
@@ -58,7 +56,8 @@ class StateDictSource(CheckpointSource):
             writer = _InPlace(self, tensors_of(content, self.path))
             yield writer
             writer.finish()
-            torch.save(content, partial)
+            with partial.open("wb") as file:  # a path would be written into the archive
+                torch.save(content, file)
 
 
 class _InPlace(PieceWriter):
@@ -66,8 +65,18 @@ class _InPlace(PieceWriter):
         super().__init__(source)
         self._tensors = tensors
 
+    def written_tensor(self, name: str) -> Array:
+        return tensor_to_array(self._tensors[name], name)
+
     def flush_tensor(self, name: str, values: Array) -> None:
-        self._tensors[name].copy_(array_to_tensor(values))
+        tensor = self._tensors[name]
+        if any(step == 0 and n > 1 for step, n in zip(tensor.stride(), tensor.shape, strict=True)):
+            raise InputError(
+                f"{self._source.path}: {name} is an expanded tensor, one number for many weights:"
+                " save a copy of it, tensor.clone(), instead"
+            )
+        with torch.no_grad():
+            tensor.copy_(array_to_tensor(values))
 
 
 def load_tensors(path: Path) -> Any:
@@ -105,7 +114,7 @@ def tensors_of(content: Any, path: Path) -> dict[str, torch.Tensor]:
     if isinstance(content, torch.Tensor):
         return {"": content}
     if isinstance(content, Mapping):
-        for candidate in (content, *(content.get(key) for key in _WRAPPERS)):
+        for candidate in (*(content.get(key) for key in _WRAPPERS), content):
             if isinstance(candidate, Mapping):
                 tensors = {
                     str(name): value

@@ -10,14 +10,22 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import nn
+from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 from torch.nn.utils import parametrize
 from torch.nn.utils.prune import BasePruningMethod
 
 from bipnet._check import array_to_tensor, tensor_to_array
-from bipnet.convert.checkpoint import TensorRole, TensorSpec, described, guessed_role
+from bipnet.convert.checkpoint import (
+    REPARAMETRIZED,
+    TensorRole,
+    TensorSpec,
+    described,
+    guessed_role,
+    is_reparametrized,
+)
 from bipnet.convert.orientation import put_matrix, to_matrix
-from bipnet.convert.source import LayerInfo, Skipped, matching_layers
-from bipnet.errors import DTypeError, InputError
+from bipnet.convert.source import LayerInfo, Skipped, matching_layers, naming
+from bipnet.errors import InputError
 from bipnet.graph import SignedBipartiteGraph
 
 Array = npt.NDArray[Any]
@@ -85,39 +93,39 @@ class ModuleLayer:
         """Its weights now, rows = left nodes (inputs)."""
         role = self.at.role
         matrix = to_matrix(self.at.array(), role.layout, role.groups, self.piece)
-        try:
+        with naming(f"layer {self.info.title}"):
             return SignedBipartiteGraph(matrix)
-        except (InputError, DTypeError) as error:
-            raise type(error)(f"layer {self.info.title}: {error}") from None
 
 
 def list_layers(model: nn.Module, layers: str | Sequence[str] | None = None) -> list[ModuleLayer]:
     """The layers of a model that globs name, or its linear and convolution weights.
 
-    Parameters
-    ----------
-    model
-        Any module. Linear (out, in) weights are transposed; embeddings are rows-left;
-        convolutions are (in * kernel, out) per group; Hugging Face ``Conv1D`` lies as it is.
-        Tied weights are one layer, pruning masks are folded in.
-    layers
-        Glob or globs on tensor or module names.
+        Parameters
+        ----------
+        model
+            Any module. Linear (out, in) weights are transposed; embeddings are rows-left;
+            convolutions are (in * kernel, out) per group; Hugging Face ``Conv1D`` lies as it is.
+            Tied weights are one layer, pruning masks are folded in.
+        layers
+            Glob or globs on tensor or module names.
 
-    Raises
-    ------
-    LayerNotFoundError
-        A glob matches nothing; lists what there is.
+        Raises
+        ------
+        LayerNotFoundError
+            A glob matches nothing; lists what there is.
 
-    Examples
-    --------
-    >>> from torch import nn
-    >>> model = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))
-    >>> [(layer.info.name, layer.info.shape) for layer in list_layers(model)]
-    [('0.weight', (4, 3)), ('2.weight', (3, 2))]
+        Examples
+        --------
+        >>> from torch import nn
+    from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
+        >>> model = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))
+        >>> [(layer.info.name, layer.info.shape) for layer in list_layers(model)]
+        [('0.weight', (4, 3)), ('2.weight', (3, 2))]
     """
     globs = [layers] if isinstance(layers, str) else list(layers or [])
-    found, _ = survey(model)
-    chosen = matching_layers([layer.info for layer in found], globs, type(model).__name__)
+    found, skipped = survey(model)
+    infos = [layer.info for layer in found]
+    chosen = matching_layers(infos, globs, type(model).__name__, skipped)
     names = {info.name for info in chosen}
     return [layer for layer in found if layer.info.name in names]
 
@@ -145,7 +153,7 @@ def survey(model: nn.Module) -> tuple[list[ModuleLayer], list[Skipped]]:
 
 def memory_of(tensor: torch.Tensor) -> object:
     """Equal for tensors that are the same values in the same memory."""
-    if tensor.is_meta:
+    if tensor.is_meta or tensor.layout is not torch.strided:
         return id(tensor)
     storage = tensor.untyped_storage().data_ptr()
     return storage, tensor.storage_offset(), tuple(tensor.shape), tensor.stride(), tensor.dtype
@@ -169,15 +177,14 @@ def _parameters(model: nn.Module) -> Iterator[tuple[str, nn.Module, str, torch.T
 
 
 def _role(name: str, module: nn.Module, parameter: str, tensor: torch.Tensor) -> TensorRole | str:
-    if isinstance(tensor, nn.parameter.UninitializedTensorMixin):
+    if isinstance(tensor, (UninitializedParameter, UninitializedBuffer)):
         return "not initialised yet (a lazy module)"
     if tensor.ndim < 2:
         return "a vector or scalar (bias, norm), not a matrix"
-    if isinstance(module, parametrize.ParametrizationList) or parameter in ("weight_g", "weight_v"):
-        return (
-            "parametrized (weight norm or another reparametrisation): remove it first, e.g."
-            " torch.nn.utils.parametrize.remove_parametrizations"
-        )
+    if tensor.numel() == 0:
+        return f"empty: its shape is {tuple(tensor.shape)}"
+    if isinstance(module, parametrize.ParametrizationList) or is_reparametrized(parameter):
+        return REPARAMETRIZED
     if isinstance(module, (nn.Embedding, nn.EmbeddingBag)):
         return TensorRole("embedding", "left-right", False, note="embedding: name it to use it")
     if isinstance(module, _CONVOLUTIONS):

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from bipnet.errors import InputError
-from bipnet.torch.evaluate import checked_labels, predicted
+from bipnet.torch.evaluate import checked_labels, predicted, require_samples
 
 Activation = Literal["relu", "tanh", "sigmoid", "gelu"]
 ACTIVATIONS: dict[str, type[nn.Module]] = {
@@ -34,13 +34,19 @@ class InferredMLP(nn.Module):
     def __init__(self, layers: Sequence[tuple[str, nn.Linear]], activation: Activation) -> None:
         super().__init__()
         for path, linear in layers:
-            *parents, last = path.split(".") if path else ["layer"]
+            if not path:  # a lone nn.Linear: its tensors have no module's name before them
+                self.weight, self.bias = linear.weight, linear.bias
+                continue
+            *parents, last = path.split(".")
             place: nn.Module = self
-            for parent in parents:
-                if parent not in place._modules:
-                    place.add_module(parent, nn.Module())
-                place = place._modules[parent]  # type: ignore[assignment]
-            place.add_module(last, linear)
+            try:
+                for parent in parents:
+                    if parent not in place._modules:
+                        place.add_module(parent, nn.Module())
+                    place = place._modules[parent]  # type: ignore[assignment]
+                place.add_module(last, linear)
+            except KeyError as error:
+                raise InputError(f"a layer cannot be called {path!r}: {error}") from None
         self._order = [linear for _, linear in layers]
         self._activation = ACTIVATIONS[activation]()
 
@@ -84,10 +90,14 @@ def mlp_from_state(
         raise InputError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {activation!r}")
     weights = {name: tensor for name, tensor in state.items() if name.endswith("weight")}
     for name, tensor in state.items():
-        expected = 2 if name in weights else 1
-        if tensor.ndim != expected or not (name in weights or name.endswith("bias")):
+        path, _, parameter = name.rpartition(".")
+        weight = weights.get(f"{path}.weight" if path else "weight")
+        fits = weight is not None and weight.ndim == 2 and tensor.is_floating_point()
+        if parameter == "bias":
+            fits = fits and weight is not None and tensor.shape == weight.shape[:1]
+        if not fits or parameter not in ("weight", "bias"):
             raise InputError(
-                f"not a plain MLP: tensor {name!r} has shape {tuple(tensor.shape)};"
+                f"not a plain MLP: tensor {name!r} is {tuple(tensor.shape)} {tensor.dtype};"
                 " build the model with a factory (--factory module:function)"
             )
     if not weights:
@@ -143,7 +153,8 @@ class MLPStack:
         cls, sizes: Sequence[int], n_networks: int, generator: torch.Generator
     ) -> MLPStack:
         """Independent networks with PyTorch's default initialisation of ``nn.Linear``."""
-        weights, biases = [], []
+        weights: list[torch.Tensor] = []
+        biases: list[torch.Tensor] = []
         for n_left, n_right in itertools.pairwise(sizes):
             bound = n_left**-0.5  # kaiming_uniform_(a=sqrt(5)) and the bias rule give the same
             for values, shape in ((weights, (n_left, n_right)), (biases, (n_right,))):
@@ -170,13 +181,14 @@ class MLPStack:
     def predictions(self, x: torch.Tensor, *, batch_size: int = 1024) -> torch.Tensor:
         """(n_networks, n) predicted classes, all networks together; ties as in `Accuracy`."""
         with torch.no_grad():
-            parts = [predicted(self.logits(inputs))[0] for inputs in x.split(batch_size)]
+            parts = [predicted(self.logits(inputs))[0] for inputs in torch.split(x, batch_size)]
         return torch.cat(parts, dim=1)
 
     def accuracy(
         self, x: torch.Tensor, y: torch.Tensor, *, batch_size: int = 1024
     ) -> npt.NDArray[np.float64]:
         """(n_networks,) accuracies, all networks scored together; ties as in `Accuracy`."""
+        require_samples(x, y)
         labels = checked_labels(y, len(x), self.weights[-1].shape[-1])
         correct = (self.predictions(x, batch_size=batch_size) == labels).sum(dim=1)
         accuracies: npt.NDArray[np.float64] = correct.numpy() / len(y)

@@ -22,6 +22,8 @@ import numpy as np
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_config: Any = numba.config  # its settings are made at run time, unknown to type checkers
+
 
 def _sources_digest() -> str:
     digest = hashlib.sha256(f"{numba.__version__} {np.__version__} {sys.version}".encode())
@@ -73,15 +75,15 @@ def cache_folder() -> Path | None:
 
 def kernel(func: F) -> F:
     """Compile ``func`` at its first call, without the GIL, and keep the machine code on disk."""
-    if numba.config.DISABLE_JIT:
+    if _config.DISABLE_JIT:
         # The plain Python body: 64-bit arithmetic wraps around on purpose.
-        return cast(F, np.errstate(over="ignore")(func))
+        return np.errstate(over="ignore")(func)
     folder = cache_folder()
     if folder is None:
         return cast(F, numba.njit(nogil=True)(func))
-    before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(folder)  # read when the dispatcher is made, not later
+    before = _config.CACHE_DIR
+    _config.CACHE_DIR = str(folder)  # read when the dispatcher is made, not later
     try:
         return cast(F, numba.njit(nogil=True, cache=True)(func))
     finally:
-        numba.config.CACHE_DIR = before
+        _config.CACHE_DIR = before

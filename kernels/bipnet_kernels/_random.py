@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from bipnet_kernels._jit import kernel
-from bipnet_kernels._types import Words
+from bipnet_kernels._types import Int, Key, Words
 
 _U1 = np.uint64(1)
 _U5 = np.uint64(5)
@@ -39,7 +39,7 @@ def mixed(x: np.uint64) -> np.uint64:
 
 
 @kernel
-def seeded(key: Words, block: int) -> Words:
+def seeded(key: Key, block: int) -> Key:
     """State (4 words) of the stream of ``block`` under the 256-bit ``key`` (4 words)."""
     state = np.empty(4, dtype=np.uint64)
     counter = np.uint64(block)
@@ -52,10 +52,10 @@ def seeded(key: Words, block: int) -> Words:
 
 
 @kernel
-def drawn(state: Words) -> np.uint64:
+def drawn(state: Key) -> np.uint64:
     """64 random bits; advances ``state``. xoshiro256** (Blackman & Vigna 2021)."""
     x = state[1] * _U5
-    result = ((x << _U7) | (x >> _U57)) * _U9
+    result: np.uint64 = ((x << _U7) | (x >> _U57)) * _U9
     t = state[1] << _U17
     state[2] ^= state[0]
     state[3] ^= state[1]
@@ -68,7 +68,7 @@ def drawn(state: Words) -> np.uint64:
 
 
 @kernel
-def below(state: Words, n: int) -> int:
+def below(state: Key, n: Int) -> np.int64:
     """A uniform integer in [0, n), n >= 1, without modulo bias.
 
     Multiply-shift with rejection (Lemire 2019) on the upper 32 bits; masks with rejection
@@ -96,7 +96,7 @@ def below(state: Words, n: int) -> int:
 
 
 @kernel
-def shuffle(words: Words, start: int, stop: int, state: Words) -> None:
+def shuffle(words: Words, start: int, stop: int, state: Key) -> None:
     """Fisher-Yates on ``words[start:stop]`` in place: every order equally likely."""
     for i in range(stop - start - 1, 0, -1):
         j = below(state, i + 1)

@@ -10,6 +10,12 @@ import numpy.typing as npt
 Words = npt.NDArray[np.unsignedinteger[Any]]
 """Weights or sign bits as unsigned integers of 1, 2, 4 or 8 bytes."""
 
+Key = npt.NDArray[np.uint64]
+"""A 256-bit key or the state of a random stream: 4 words."""
+
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.floating[Any]]
 Flags = npt.NDArray[np.bool_]
+
+Int = int | np.int64
+"""A count or a place: Numba makes no difference."""

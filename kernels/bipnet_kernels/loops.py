@@ -13,7 +13,7 @@ import numpy as np
 
 from bipnet_kernels._jit import kernel
 from bipnet_kernels._random import below, drawn, seeded
-from bipnet_kernels._types import Ints, Words
+from bipnet_kernels._types import Ints, Key, Words
 
 _U1 = np.uint64(1)
 
@@ -74,7 +74,7 @@ def loop_streams(
     out: Ints,
     first: int,
     n_streams: int,
-    key: Words,
+    key: Key,
 ) -> int:
     """Run ``n_streams * LOOPS_PER_STREAM`` short loops, in place; return the signs flipped.
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from bipnet_kernels._jit import kernel
 from bipnet_kernels._random import seeded, shuffle
-from bipnet_kernels._types import Ints, Words
+from bipnet_kernels._types import Ints, Key, Words
 
 
 @kernel
@@ -22,7 +22,7 @@ def permute_segments(
     by_sign: bool,
     nonzero: np.unsignedinteger,
     negative: np.unsignedinteger,
-    key: Words,
+    key: Key,
     scratch: Words,
     frozen: Ints,
 ) -> None:
@@ -83,7 +83,7 @@ def spread_by_sign(
     positive: Words,
     nonzero: np.unsignedinteger,
     negative: np.unsignedinteger,
-    key: Words,
+    key: Key,
     scratch: Words,
 ) -> None:
     """Spread the weights uniformly over a new sign pattern, in place (second half of G).

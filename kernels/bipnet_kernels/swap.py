@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bipnet_kernels._jit import kernel
 from bipnet_kernels._random import below, seeded
-from bipnet_kernels._types import Ints, Words
+from bipnet_kernels._types import Ints, Key, Words
 
 ATTEMPTS_PER_STREAM = 65536
 """Attempts that share one random stream; batches of whole streams give the same result."""
@@ -15,7 +15,7 @@ NO_EDGE = 2
 
 @kernel
 def swap_attempts(
-    cells: Words, left: Ints, right: Ints, first: int, n_attempts: int, key: Words
+    cells: Words, left: Ints, right: Ints, first: int, n_attempts: int, key: Key
 ) -> int:
     """Attempt ``n_attempts`` swaps from stream ``first`` on, in place; return those accepted.
 

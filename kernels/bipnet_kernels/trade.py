@@ -13,7 +13,7 @@ import numpy as np
 
 from bipnet_kernels._jit import kernel
 from bipnet_kernels._random import below, drawn, seeded
-from bipnet_kernels._types import Ints, Words
+from bipnet_kernels._types import Int, Ints, Key, Words
 
 _U0 = np.uint64(0)
 _U1 = np.uint64(1)
@@ -32,7 +32,7 @@ LEVELS = 6
 
 
 @kernel
-def popcount(x: np.uint64) -> int:
+def popcount(x: np.uint64) -> np.int64:
     """Number of set bits (LLVM turns this into one instruction)."""
     x = x - ((x >> _U1) & _M1)
     x = (x & _M2) + ((x >> _U2) & _M2)
@@ -41,7 +41,7 @@ def popcount(x: np.uint64) -> int:
 
 
 @kernel
-def bernoulli_word(state: Words, level: int) -> np.uint64:
+def bernoulli_word(state: Key, level: Int) -> np.uint64:
     """64 independent bits, each set with probability ``level / 2**LEVELS`` (0 < level)."""
     word = _U0
     started = False
@@ -56,7 +56,7 @@ def bernoulli_word(state: Words, level: int) -> np.uint64:
 
 
 @kernel
-def draw_subset(pool: Words, size: int, k: int, chosen: Words, state: Words) -> None:
+def draw_subset(pool: Words, size: Int, k: Int, chosen: Words, state: Key) -> None:
     """Choose k of the ``size`` set bits of ``pool`` (w,), every k-subset equally likely.
 
     Few bits are listed and dealt one by one. Many bits are first chosen independently with a
@@ -81,7 +81,7 @@ def draw_subset(pool: Words, size: int, k: int, chosen: Words, state: Words) -> 
             chosen[w] = taken
         return
     level = (k * (1 << LEVELS) + size // 2) // size
-    count = 0
+    count = np.int64(0)
     for w in range(n_words):
         if level == 0:
             taken = _U0
@@ -95,18 +95,18 @@ def draw_subset(pool: Words, size: int, k: int, chosen: Words, state: Words) -> 
     while count != k:
         place = np.uint64(below(state, n_bits))
         bit = _U1 << (place & _U63)
-        w = np.int64(place >> _U6)
+        spot = np.int64(place >> _U6)
         if count > k:
-            if chosen[w] & bit:
-                chosen[w] ^= bit
+            if chosen[spot] & bit:
+                chosen[spot] ^= bit
                 count -= 1
-        elif (pool[w] & bit) and not (chosen[w] & bit):
-            chosen[w] ^= bit
+        elif (pool[spot] & bit) and not (chosen[spot] & bit):
+            chosen[spot] ^= bit
             count += 1
 
 
 @kernel
-def trade_rounds(lines: Words, support: Words, first: int, n_rounds: int, key: Words) -> int:
+def trade_rounds(lines: Words, support: Words, first: int, n_rounds: int, key: Key) -> np.int64:
     """Run rounds ``first`` to ``first + n_rounds - 1`` of global trades on ``lines``, in place.
 
     ``lines`` (m, w) uint64 sign bits, ``support`` (m, w) uint64 bits of the edges, or (0, 0)
@@ -118,7 +118,7 @@ def trade_rounds(lines: Words, support: Words, first: int, n_rounds: int, key: W
     order = np.arange(n_lines)
     pool = np.empty(n_words, dtype=np.uint64)
     chosen = np.empty(n_words, dtype=np.uint64)
-    moved = 0
+    moved = np.int64(0)
     for r in range(first, first + n_rounds):
         state = seeded(key, r)
         # A round is a function of its own stream alone, so rounds may be run in any batches.
@@ -132,8 +132,8 @@ def trade_rounds(lines: Words, support: Words, first: int, n_rounds: int, key: W
         for pair in range(n_lines // 2):
             a = order[2 * pair]
             b = order[2 * pair + 1]
-            size = 0
-            k = 0
+            size = np.int64(0)
+            k = np.int64(0)
             for w in range(n_words):
                 differ = lines[a, w] ^ lines[b, w]
                 if masked:

@@ -1,0 +1,51 @@
+# Two commands do everything on a machine with Python 3.11 (venv), pip and make:
+#   make demo    the main job on real data that scikit-learn ships
+#   make test    every check that needs neither root nor data beside the checkout
+PYTHON ?= python3
+VENV ?= .venv
+# The release the tests run with. Any other: make TORCH='torch==2.9.1' ...
+TORCH ?= torch==2.13.0
+BIN := $(VENV)/bin
+# Keeps the checkout off sys.path: the folder kernels/ must not hide a package of that name.
+export PYTHONSAFEPATH := 1
+
+.PHONY: demo test lint types imports pytest package clean
+demo: $(VENV)/demo.stamp
+	$(BIN)/bipnet demo -o demo --force
+
+test: lint types imports pytest package
+
+lint: $(VENV)/test.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/test.stamp
+	$(BIN)/mypy
+
+imports: $(VENV)/test.stamp
+	$(BIN)/lint-imports
+
+pytest: $(VENV)/test.stamp
+	$(BIN)/pytest -q -n 2 --dist loadfile
+
+# The built wheel and sdist, installed and used from outside the checkout.
+package: $(VENV)/test.stamp
+	$(BIN)/python tests/package/check_package.py
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/torch.stamp: | $(BIN)/python
+	$(BIN)/pip install --quiet '$(TORCH)'
+	touch $@
+
+$(VENV)/demo.stamp: pyproject.toml $(VENV)/torch.stamp
+	$(BIN)/pip install --quiet -e '.[experiments]'
+	touch $@
+
+$(VENV)/test.stamp: pyproject.toml $(VENV)/torch.stamp
+	$(BIN)/pip install --quiet -e '.[test]'
+	touch $@ $(VENV)/demo.stamp
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info demo
