@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import glob
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from bipnet.errors import MissingFileError, OutputExistsError
 
@@ -45,17 +47,12 @@ def new_file(path: Path, *, force: bool = False) -> Iterator[Path]:
     require_free_output(path, force)
     if path.is_dir():
         raise OutputExistsError(f"the output is a folder, a file was wanted: {path}")
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}{_PARTIAL}", dir=path.parent)
-    os.close(handle)
-    partial = Path(name)
-    try:
+    with _claimed(path, tempfile.mkstemp) as partial:
         yield partial
         _flush(partial)
         _take_umask(partial)
         os.replace(partial, path)
         _flush(path.parent)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -65,18 +62,74 @@ def new_folder(path: Path, *, force: bool = False) -> Iterator[Path]:
     An old folder is exchanged for the new one in a single step where the system can do that.
     """
     require_free_output(path, force)
-    partial = Path(tempfile.mkdtemp(prefix=f".{path.name}{_PARTIAL}", dir=path.parent))
-    try:
+    with _claimed(path, tempfile.mkdtemp) as partial:
         yield partial
         flush_tree(partial)
         partial.chmod(0o777 & ~_umask())
-        if path.exists():
+        if force and path.exists():
             _exchange(partial, path)
         else:
-            os.rename(partial, path)
+            try:
+                os.rename(partial, path)
+            except OSError:
+                if path.exists():  # somebody else has made it meanwhile: theirs stays
+                    raise OutputExistsError(f"output exists by now: {path}") from None
+                raise
         _flush(path.parent)
+
+
+@contextlib.contextmanager
+def _claimed(path: Path, make: Callable[..., Any]) -> Iterator[Path]:
+    """A new file or folder beside ``path`` that is gone afterwards, unless it was renamed.
+
+    It is locked while this process works on it, so that those of killed processes, which nobody
+    has locked, can be told apart: they are removed here.
+    """
+    prefix = f".{path.name}{_PARTIAL}"
+    with _locked(path.parent, wait=True):
+        for leftover in path.parent.glob(f"{glob.escape(prefix)}*"):
+            with _locked(leftover) as dead:
+                if dead:
+                    _remove(leftover)
+        made = make(prefix=prefix, dir=path.parent)
+        if isinstance(made, tuple):
+            os.close(made[0])
+            made = made[1]
+        lock = contextlib.ExitStack()
+        lock.enter_context(_locked(Path(made)))
+    with lock:
+        try:
+            yield Path(made)
+        finally:
+            _remove(Path(made))
+
+
+@contextlib.contextmanager
+def _locked(path: Path, *, wait: bool = False) -> Iterator[bool]:
+    """Whether this process alone holds ``path``; False too where there are no such locks."""
+    try:
+        import fcntl
+
+        handle = os.open(path, os.O_RDONLY)
+    except (ImportError, OSError):
+        yield False
+        return
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            held = True
+        except OSError:
+            held = False
+        yield held
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        os.close(handle)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def move_folder_in(partial: Path, path: Path, *, flush: bool = True) -> None:

@@ -8,7 +8,6 @@ device, or graph.
 from __future__ import annotations
 
 import sys
-import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +16,7 @@ import numpy as np
 from bipnet._biadjacency import Array, Biadjacency, Rebuild
 from bipnet._bits import BFLOAT16, bit_layout, refusal
 from bipnet._memory import require_memory
-from bipnet.errors import DTypeError, ExplicitZeroWarning, InputError
+from bipnet.errors import DTypeError, ExplicitZeroWarning, InputError, warn_caller
 
 if TYPE_CHECKING:
     import torch
@@ -174,6 +173,9 @@ def plain_tensor_array(tensor: torch.Tensor) -> Array:
     """ndarray view of a CPU tensor; torch hands bfloat16 over only as integers."""
     torch = sys.modules["torch"]
     if tensor.dtype is torch.bfloat16:
+        if not tensor.is_contiguous():
+            n_bytes = 2 * tensor.numel()
+            require_memory(n_bytes, f"a contiguous copy of a {tuple(tensor.shape)} tensor")
         bits: Array = tensor.contiguous().view(torch.int16).numpy()
         return bits.view(BFLOAT16)
     array: Array = tensor.numpy()
@@ -241,11 +243,22 @@ def duplicate_message(what: str, left: int, right: int) -> str:
     )
 
 
+def _wide(indices: Array) -> type[np.integer[Any]]:
+    return np.int32 if indices.dtype == np.int32 else np.int64
+
+
 def check_csr(
     shape: tuple[int, int], data: Array, indptr: Array, indices: Array, what: str
 ) -> Biadjacency:
     """A `Biadjacency` from CSR arrays with sorted columns; drops explicit zeros, with a warning."""
-    values = native(np.asarray(data), what)
+    for part, array in (("data", data), ("indptr", indptr), ("indices", indices)):
+        if array.ndim != 1:
+            raise InputError(f"{what}: {part} of a CSR matrix must have one dimension")
+        if part != "data" and array.dtype.kind not in "iu" and array.size:
+            raise InputError(f"{what}: {part} must be integers, got {array.dtype}")
+    values = native(data, what)
+    # Wide and signed: unsigned differences would wrap around.
+    indptr, indices = (part.astype(_wide(part), copy=False) for part in (indptr, indices))
     if (
         len(indptr) != shape[0] + 1
         or indptr[0] != 0
@@ -274,10 +287,9 @@ def check_csr(
     biadjacency = Biadjacency(shape, values, indptr, indices)
     kept = biadjacency.without_zeros()
     if kept is not biadjacency:
-        warnings.warn(
+        warn_caller(
             f"{what}: {len(values) - kept.n_edges} explicit zeros dropped (a zero is no edge)",
             ExplicitZeroWarning,
-            stacklevel=4,
         )
     return kept
 

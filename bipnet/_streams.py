@@ -59,8 +59,9 @@ def resolve_seed(rng: RNGLike | Seed) -> Seed:
         entropy = rng.entropy
         if not isinstance(entropy, (int, np.integer)):
             words = [] if entropy is None else [int(word) for word in entropy]
-            # A fixed leading word keeps [0, 5] apart from [5].
-            entropy = sum(word << (32 * i) for i, word in enumerate([*words, 1]))
+            # Negative, so that no integer seed is the same; a last word of 1 keeps [5, 0]
+            # apart from [5].
+            entropy = -sum(word << (32 * i) for i, word in enumerate([*words, 1]))
         return Seed(int(entropy), tuple(int(word) for word in rng.spawn_key))
     if isinstance(rng, np.random.Generator):
         high, low = (int(word) for word in rng.integers(0, 2**64, size=2, dtype=np.uint64))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
+
 
 class BipnetError(Exception):
     """Base of all errors bipnet raises on purpose: their message says what to do."""
@@ -60,3 +63,19 @@ class FrozenWarning(BipnetWarning):
 
 class ExplicitZeroWarning(BipnetWarning):
     """Explicit zeros of a sparse matrix were dropped: a zero is no edge."""
+
+
+def warn_caller(message: str, category: type[BipnetWarning]) -> None:
+    """Warn at the line of the user's code that called into bipnet, however deep this is."""
+    frame = sys._getframe(1)
+    level = 2
+    while (
+        frame.f_back is not None and frame.f_globals.get("__name__", "").split(".")[0] == "bipnet"
+    ):
+        frame = frame.f_back
+        level += 1
+    warnings.warn(message, category, stacklevel=level)
+
+
+def _is_ours(module_globals: dict[str, object]) -> bool:
+    return str(module_globals.get("__name__", "")).partition(".")[0] == "bipnet"

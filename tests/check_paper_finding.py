@@ -14,9 +14,7 @@ def main(path: str) -> int:
     median = table.groupby(["null_model", "task"])["accuracy"].median()
     claims = {
         f"{letter} keeps the easy task": median[letter, "E"] > 0.8 for letter in KEEPS_EASY
-    } | {
-        f"{letter} destroys the easy task": median[letter, "E"] < 0.65 for letter in DESTROYS_EASY
-    }
+    } | {f"{letter} destroys the easy task": median[letter, "E"] < 0.65 for letter in DESTROYS_EASY}
     claims["the hard task falls to chance under B"] = median["B", "H"] < 0.55
     for claim, holds in claims.items():
         print(f"{'holds' if holds else 'DOES NOT HOLD'}: {claim}")

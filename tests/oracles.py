@@ -7,8 +7,8 @@ Two kinds of twins live here: laws (which outcomes exist and how likely each is)
 
 from __future__ import annotations
 
+import hashlib
 import itertools
-import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from fractions import Fraction
@@ -157,13 +157,23 @@ def law(W: Matrix, null: str) -> Law:
     return total
 
 
+def arrangements(items: Counter[bytes]) -> dict[tuple[bytes, ...], Fraction]:
+    """Every order of a multiset with its probability when items are drawn one by one."""
+    if not items:
+        return {(): Fraction(1)}
+    result = {}
+    for item, count in items.items():
+        for rest, probability in arrangements(items - Counter([item])).items():
+            result[(item, *rest)] = probability * Fraction(count, items.total())
+    return result
+
+
 def _placed(W: Matrix, moves: list[tuple[list[Cell], list[Cell]]]) -> Law:
     """The weights of each list of source cells on its target cells, in every order."""
     choices = []
     for sources, targets in moves:
-        orders = Counter(itertools.permutations(bits(W, cell) for cell in sources))
-        n_orders = math.factorial(len(sources))
-        choices.append((targets, [(order, Fraction(n, n_orders)) for order, n in orders.items()]))
+        orders = arrangements(Counter(bits(W, cell) for cell in sources))
+        choices.append((targets, list(orders.items())))
     result: Law = {}
     for combination in itertools.product(*(orders for _, orders in choices)):
         R = W.copy()
@@ -297,6 +307,16 @@ def splitmix_output(x: int) -> int:
 def rotated(x: int, by: int) -> int:
     """64 bits rotated to the left."""
     return ((x << by) | (x >> (64 - by))) & _MASK64
+
+
+def stream_key(
+    entropy: int, spawn_key: Sequence[int], index: int, purpose: str, name: str
+) -> list[int]:
+    """The key of a draw's stream (version 1): BLAKE2b of what identifies the draw."""
+    identity = [entropy, list(spawn_key), index, purpose, name]
+    text = "\n".join(["bipnet stream 1", *map(str, identity)])
+    digest = hashlib.blake2b(text.encode(), digest_size=32).digest()
+    return [int.from_bytes(digest[i : i + 8], "little") for i in range(0, 32, 8)]
 
 
 class Stream:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import math
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,7 +14,7 @@ import numpy as np
 
 from bipnet.convert.single import SingleMatrixSource
 from bipnet.convert.source import reading
-from bipnet.errors import DTypeError, ExplicitZeroWarning, FileFormatError
+from bipnet.errors import DTypeError, ExplicitZeroWarning, FileFormatError, warn_caller
 from bipnet.graph import SignedBipartiteGraph
 
 HEADER = ("left", "right", "weight")
@@ -60,10 +59,9 @@ class _Edges:
             ) from None
         n_zeros = int((values == 0).sum())
         if n_zeros:
-            warnings.warn(
+            warn_caller(
                 f"{self.path}: {n_zeros} edges of weight zero dropped (a zero is no edge)",
                 ExplicitZeroWarning,
-                stacklevel=4,
             )
             pairs, values = pairs[values != 0], values[values != 0]
         matrix = scipy.sparse.coo_array(

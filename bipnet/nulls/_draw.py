@@ -131,13 +131,20 @@ def _frozen_weights(edges: Biadjacency, model: NullModel, alone: tuple[int, int]
 
 
 def _same_weights(edges: Biadjacency, model: NullModel, before: Array) -> list[str]:
-    """Whether permuting could change nothing because the weights it permutes are all equal."""
+    """Whether permuting could change nothing because the weights of each group are all equal."""
     if not np.array_equal(edges.words[: before.size], before):
         return []  # the cheap common case
     weights = edges.edge_words
+    nodes = {
+        "all": np.zeros(weights.size, dtype=np.int64),
+        "left": edges.edge_rows,
+        "right": edges.edge_columns,
+    }[model.groups]
     negative = (weights & edges.layout.negative) != 0
-    parts = (weights[negative], weights[~negative])
-    alike = all((part == part[:1]).all() for part in parts)
-    if alike and (model.by_sign or parts[0].size == 0 or parts[1].size == 0):
-        return ["nothing can change: all weights of one sign are the same value"]
-    return []
+    groups = 2 * nodes + (negative if model.by_sign else 0)
+    order = np.lexsort((weights, groups))
+    same_group = groups[order][1:] == groups[order][:-1]
+    differ = weights[order][1:] != weights[order][:-1]
+    if (same_group & differ).any():
+        return []
+    return ["nothing can change: all weights that may change places are the same value"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any, TypeVar, cast, overload
 
@@ -12,7 +11,7 @@ from bipnet._biadjacency import Array, Biadjacency, Rebuild
 from bipnet._check import as_tensor, open_matrix
 from bipnet._memory import require_memory
 from bipnet._streams import RNGLike, Seed, resolve_seed
-from bipnet.errors import FrozenWarning, InputError
+from bipnet.errors import FrozenWarning, InputError, warn_caller
 from bipnet.nulls._draw import Plan, draw, make_plan
 from bipnet.nulls._threads import usable_threads
 from bipnet.nulls.models import NullModel
@@ -57,8 +56,8 @@ def randomize(
         G only: rounds of trades, or attempted swaps, before the draw is taken. Fixed before
         the draw; the default is stated in `bipnet.nulls.default_steps`.
     out
-        Write the result into this array (dense input only, same shape and dtype, C-ordered);
-        may be ``W`` itself.
+        Write the result into this array (dense input only, same shape and dtype); may be ``W``
+        itself. A C-ordered one needs no further memory.
     n_threads
         Threads to use; None means all cores for large matrices. The result does not depend
         on it.
@@ -87,10 +86,10 @@ def randomize(
     Examples
     --------
     >>> import numpy as np, bipnet
-    >>> W = np.array([[0.5, -1.0, 2.0], [1.5, 3.0, -0.25]], dtype=np.float32)
+    >>> W = np.array([[0.5, -1, 2, -3], [1.5, 3, -0.25, -4]], dtype=np.float32)
     >>> R = bipnet.randomize(W, "E", rng=7)
     >>> bool((np.sign(R) == np.sign(W)).all()), np.sort(R[0]).tolist()
-    (True, [-1.0, 0.5, 2.0])
+    (True, [-3.0, -1.0, 0.5, 2.0])
     """
     edges, rebuild = open_matrix(W)
     plan = make_plan(
@@ -102,9 +101,12 @@ def randomize(
         return result
     target: Array = out
     _require_out(W, edges, target)
-    if target is not W:
-        np.copyto(target, edges.values)
-    _draw_and_warn(edges.with_values(target), plan, threads)
+    if target.flags.c_contiguous and target.dtype.isnative:
+        if target is not W:
+            np.copyto(target, edges.values)
+        _draw_and_warn(edges.with_values(target), plan, threads)
+    else:
+        np.copyto(target, drawn_copy(edges, plan, threads).values)
     return cast(M, target)  # W is an ndarray too: checked above
 
 
@@ -214,7 +216,7 @@ def drawn_copy(edges: Biadjacency, plan: Plan, n_threads: int) -> Biadjacency:
 def _draw_and_warn(copy: Biadjacency, plan: Plan, n_threads: int) -> None:
     layer = f" of {plan.name}" if plan.name else ""
     for part in draw(copy, plan, n_threads):
-        warnings.warn(f"null model {plan.model.letter}{layer}: {part}", FrozenWarning, stacklevel=4)
+        warn_caller(f"null model {plan.model.letter}{layer}: {part}", FrozenWarning)
 
 
 def _require_out(W: object, edges: Biadjacency, out: np.ndarray[Any, Any]) -> None:
@@ -224,13 +226,12 @@ def _require_out(W: object, edges: Biadjacency, out: np.ndarray[Any, Any]) -> No
         and as_tensor(W) is None
         and not hasattr(type(W), "__biadjacency__")
         and out.shape == edges.shape
-        and out.dtype == edges.dtype
-        and out.flags.c_contiguous
+        and out.dtype.newbyteorder("=") == edges.dtype
         and out.flags.writeable
     )
     if not fits:
         raise InputError(
-            "out must be a writable, C-ordered ndarray of W's shape and dtype, and W a dense"
+            "out must be a writable ndarray of W's shape and dtype, and W a dense"
             f" array; W is {type(W).__name__} {edges.shape} {edges.dtype}, out is"
             f" {type(out).__name__} {getattr(out, 'shape', '')} {getattr(out, 'dtype', '')}"
         )

@@ -6,6 +6,8 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
+
 from bipnet.errors import InputError
 
 Block = tuple[int, int]
@@ -21,9 +23,9 @@ def usable_threads(n_threads: int | None, n_words: int) -> int:
         if hasattr(os, "sched_getaffinity"):
             return len(os.sched_getaffinity(0))
         return os.cpu_count() or 1
-    if isinstance(n_threads, bool) or not isinstance(n_threads, int) or n_threads < 1:
+    if isinstance(n_threads, bool) or not isinstance(n_threads, (int, np.integer)) or n_threads < 1:
         raise InputError(f"n_threads must be a positive integer or None, got {n_threads!r}")
-    return n_threads
+    return int(n_threads)
 
 
 def run_blocks(work: Callable[[Block], None], blocks: Sequence[Block], n_threads: int) -> None:

@@ -85,6 +85,8 @@ def read_weights(
     group: zarr.Group, shape: tuple[int, int], rows: slice = slice(None)
 ) -> Biadjacency:
     """The weights of some left nodes (all by default), dense or CSR as they were written."""
+    if not has_weights(group):
+        raise FileFormatError(f"{group.store_path}: the weights are missing")
     start, stop, _ = rows.indices(shape[0])
     if "weights" in group:
         values = read_array(group, "weights", slice(start, stop))

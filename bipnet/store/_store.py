@@ -87,7 +87,8 @@ def open_store(path: str | Path, mode: Literal["r", "a"] = "r") -> Store:
     if not path.exists():
         if mode == "r":
             raise MissingFileError(f"no such store: {path}")
-        with new_folder(path) as partial:
+        # Another process may be quicker: then the store is its.
+        with contextlib.suppress(OutputExistsError), new_folder(path) as partial:
             _make_root(partial)
     store = Store(path, writable=mode == "a")
     if store.writable:
@@ -184,7 +185,10 @@ class Store(Mapping[str, "StoredLayer"]):
         return StoredLayer(self, name, folder)
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and (self._layers / _folder_name(name)).is_dir()
+        try:
+            return (self._layers / _folder_name(name)).is_dir()
+        except InputError:  # no layer could be called that
+            return False
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names())
@@ -198,7 +202,7 @@ class Store(Mapping[str, "StoredLayer"]):
             numbered = []
             for folder in _visible(self._layers):
                 attributes = json.loads((folder / "zarr.json").read_text())["attributes"]
-                numbered.append((attributes["number"], attributes["name"]))
+                numbered.append((int(attributes["number"]), str(attributes["name"])))
         return [name for _, name in sorted(numbered)]
 
     def add(
@@ -372,17 +376,21 @@ class StoredLayer:
         with reading(self._folder, "layer of a bipnet store"):
             inner = _arrays.read_weights(group, shape, rows)
             left, right = self.provenance["left_labels"], self.provenance["right_labels"]
-        if inner.indptr is not None and inner.indices is not None:
-            graph = SignedBipartiteGraph.from_csr(
-                inner.values, inner.indices, inner.indptr, inner.shape
+            left = None if left is None else left[rows]
+            if inner.indptr is not None and inner.indices is not None:
+                graph = SignedBipartiteGraph.from_csr(
+                    inner.values, inner.indices, inner.indptr, inner.shape
+                )
+            else:
+                graph = SignedBipartiteGraph(inner.values, copy=False)
+            if left is not None or right is not None:
+                graph = SignedBipartiteGraph(graph, left_labels=left, right_labels=right)
+        if graph.shape != (n_rows, shape[1]) or graph.dtype.name != self.dtype:
+            raise FileFormatError(
+                f"{self._folder}: its weights are {graph.shape} {graph.dtype.name}, but it was"
+                f" written as {(n_rows, shape[1])} {self.dtype}"
             )
-        else:
-            graph = SignedBipartiteGraph(inner.values, copy=False)
-        if left is None and right is None:
-            return graph
-        return SignedBipartiteGraph(
-            graph, left_labels=None if left is None else left[rows], right_labels=right
-        )
+        return graph
 
     # -- null draws --------------------------------------------------------------------------
 
@@ -498,11 +506,18 @@ def _fill_drawn(group: zarr.Group, weights: SignedBipartiteGraph) -> None:
     _arrays.write_weights(group, weights)
 
 
-def _folder_name(name: str) -> str:
+def _folder_name(name: object) -> str:
     """A layer's folder: its name with what a file system may not take quoted; '%' if empty."""
-    quoted = urllib.parse.quote(name, safe="#+ ")
+    if not isinstance(name, str):
+        raise InputError(f"the name of a layer must be text, got {name!r}")
+    try:
+        quoted = urllib.parse.quote(name, safe="#+ ")
+    except UnicodeEncodeError:
+        raise InputError(f"the layer name {name!r} is no valid text") from None
     if quoted.startswith("."):
         quoted = "%2E" + quoted[1:]
+    if quoted == "zarr.json":  # that is the file beside the layers' folders
+        quoted = "zarr%2Ejson"
     if len(quoted) > 240:
         raise InputError(f"the layer name is too long for a folder: {name[:60]!r}...")
     return quoted or "%"

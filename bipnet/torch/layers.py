@@ -100,27 +100,26 @@ class ModuleLayer:
 def list_layers(model: nn.Module, layers: str | Sequence[str] | None = None) -> list[ModuleLayer]:
     """The layers of a model that globs name, or its linear and convolution weights.
 
-        Parameters
-        ----------
-        model
-            Any module. Linear (out, in) weights are transposed; embeddings are rows-left;
-            convolutions are (in * kernel, out) per group; Hugging Face ``Conv1D`` lies as it is.
-            Tied weights are one layer, pruning masks are folded in.
-        layers
-            Glob or globs on tensor or module names.
+    Parameters
+    ----------
+    model
+        Any module. Linear (out, in) weights are transposed; embeddings are rows-left;
+        convolutions are (in * kernel, out) per group; Hugging Face ``Conv1D`` lies as it is.
+        Tied weights are one layer, pruning masks are folded in.
+    layers
+        Glob or globs on tensor or module names.
 
-        Raises
-        ------
-        LayerNotFoundError
-            A glob matches nothing; lists what there is.
+    Raises
+    ------
+    LayerNotFoundError
+        A glob matches nothing; lists what there is.
 
-        Examples
-        --------
-        >>> from torch import nn
-    from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
-        >>> model = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))
-        >>> [(layer.info.name, layer.info.shape) for layer in list_layers(model)]
-        [('0.weight', (4, 3)), ('2.weight', (3, 2))]
+    Examples
+    --------
+    >>> from torch import nn
+    >>> model = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))
+    >>> [(layer.info.name, layer.info.shape) for layer in list_layers(model)]
+    [('0.weight', (4, 3)), ('2.weight', (3, 2))]
     """
     globs = [layers] if isinstance(layers, str) else list(layers or [])
     found, skipped = survey(model)

@@ -1,0 +1,278 @@
+"""Which random numbers a draw gets: rng, index, name; ensembles; and the stream itself."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+import oracles
+import pytest
+import strategies as my
+
+import bipnet
+from bipnet._streams import STREAM_VERSION
+
+pytestmark = pytest.mark.filterwarnings("ignore::bipnet.FrozenWarning")
+
+W = np.arange(1.0, 41.0).reshape(5, 8) * np.where(np.arange(40).reshape(5, 8) % 3 == 0, -1, 1)
+
+
+def draw(**options: Any) -> bytes:
+    """The bits of one draw."""
+    return bipnet.randomize(W, options.pop("null", "A"), **options).tobytes()
+
+
+# -- rng ---------------------------------------------------------------------------------------
+
+
+def test_rng__the_same_int_gives_the_same_bits_in_any_dress() -> None:
+    wanted = draw(rng=7)
+    assert draw(rng=7) == wanted
+    assert draw(rng=np.int32(7)) == wanted
+    assert draw(rng=np.uint64(7)) == wanted
+    assert draw(rng=np.random.SeedSequence(7)) == wanted
+
+
+def test_rng__different_seeds_give_different_bits() -> None:
+    seeds: list[Any] = [
+        0,
+        1,
+        2**32,
+        2**64 + 1,
+        2**200,
+        np.random.SeedSequence(1).spawn(2)[0],
+        np.random.SeedSequence(1).spawn(2)[1],
+        np.random.SeedSequence([5]),
+        np.random.SeedSequence([5, 0]),
+        np.random.SeedSequence([0, 5]),
+        np.random.SeedSequence(5).spawn(1)[0].spawn(1)[0],
+    ]
+    assert len({draw(rng=seed) for seed in seeds}) == len(seeds)
+
+
+def test_rng__an_int_never_shares_the_stream_of_a_list_of_words() -> None:
+    # NumPy tells SeedSequence([5]) and SeedSequence(5 + 2**32) apart, and so must we.
+    assert draw(rng=np.random.SeedSequence([5])) != draw(rng=5 + 2**32)
+    assert draw(rng=np.random.SeedSequence([0, 5])) != draw(rng=5 * 2**32 + 2**64)
+
+
+def test_rng__a_seed_sequence_is_not_used_up() -> None:
+    sequence = np.random.SeedSequence(3)
+    assert draw(rng=sequence) == draw(rng=sequence)
+    assert sequence.n_children_spawned == 0
+
+
+def test_rng__a_generator_advances() -> None:
+    generator = np.random.default_rng(3)
+    first, second = draw(rng=generator), draw(rng=generator)
+    assert first != second
+    again = np.random.default_rng(3)
+    assert [draw(rng=again), draw(rng=again)] == [first, second]
+
+
+def test_rng__none_is_fresh_every_time() -> None:
+    assert draw(rng=None) != draw(rng=None)
+
+
+def test_rng__none_does_not_read_or_change_numpys_global_state() -> None:
+    state = np.random.get_state()
+    first = draw(rng=None)
+    np.random.set_state(state)
+    assert draw(rng=None) != first
+    assert str(np.random.get_state()) == str(state)
+
+
+@pytest.mark.parametrize(
+    "rng",
+    [-1, True, np.True_, "7", 7.0, [7], np.random.RandomState(7)],
+    ids=lambda rng: type(rng).__name__,
+)
+def test_rng__anything_else_is_refused(rng: Any) -> None:
+    with pytest.raises(bipnet.InputError, match="non-negative"):
+        draw(rng=rng)
+
+
+# -- identity of a draw ------------------------------------------------------------------------
+
+
+def test_draw__index_and_name_and_letter_give_streams_of_their_own() -> None:
+    row = np.arange(1.0, 31.0).reshape(1, 30)  # A, B, C and E do the same here
+    options = itertools.product("ABCE", [0, 1, 2], ["", "a", "b", "1"])
+    draws = [
+        bipnet.randomize(row, null, rng=7, index=index, name=name).tobytes()
+        for null, index, name in options
+    ]
+    assert len(set(draws)) == len(draws)
+
+
+def test_draw__a_name_cannot_imitate_an_index() -> None:
+    assert draw(rng=7, name="a\n1", index=0) != draw(rng=7, name="a", index=1)
+    assert draw(rng=7, name="1", index=0) != draw(rng=7, name="", index=10)
+
+
+def test_draw__methods_of_g_have_streams_of_their_own() -> None:
+    assert draw(null="G", rng=7, method="trade") != draw(null="G", rng=7, method="swap")
+
+
+# -- ensembles ---------------------------------------------------------------------------------
+
+
+@my.each_row
+def test_ensemble__draw_i_is_randomize_with_index_i(null: str, method: str) -> None:
+    draws = bipnet.ensemble(W, null, 5, rng=7, name="layer", method=method)
+    wanted = [
+        bipnet.randomize(W, null, rng=7, index=i, name="layer", method=method) for i in range(5)
+    ]
+    assert len(draws) == 5
+    for i in (3, 0, 4):  # in any order
+        assert np.array_equal(draws[i], wanted[i])
+        assert np.array_equal(draws[i - 5], wanted[i])
+    for found, R in zip(draws, wanted, strict=True):
+        assert np.array_equal(found, R)
+    assert len({R.tobytes() for R in wanted}) > 1
+
+
+def test_ensemble__slices_are_lists_of_draws() -> None:
+    draws = bipnet.ensemble(W, "A", 10, rng=7)
+    part = draws[2:9:3]
+    assert [R.tobytes() for R in part] == [draws[i].tobytes() for i in (2, 5, 8)]
+    assert len(draws[5:5]) == 0
+    assert [R.tobytes() for R in draws[::-1]] == [R.tobytes() for R in draws][::-1]
+
+
+@pytest.mark.parametrize("i", [10, -11, 10**9])
+def test_ensemble__an_index_beyond_its_end_is_an_index_error(i: int) -> None:
+    with pytest.raises(IndexError, match=f"draw {i} of an ensemble of 10"):
+        bipnet.ensemble(W, "A", 10, rng=7)[i]
+
+
+def test_ensemble__makes_draws_only_when_asked() -> None:
+    draws = bipnet.ensemble(W, "A", 10**15, rng=7)
+    assert len(draws) == 10**15
+    assert np.array_equal(draws[10**14], bipnet.randomize(W, "A", rng=7, index=10**14))
+
+
+def test_ensemble__does_not_keep_or_share_draws() -> None:
+    draws = bipnet.ensemble(W, "A", 3, rng=7)
+    first = draws[0]
+    kept = first.copy()
+    first[...] = 0
+    assert np.array_equal(draws[0], kept)
+
+
+@pytest.mark.parametrize("rng", [None, 7, np.random.SeedSequence(7).spawn(2)[1]], ids=str)
+def test_ensemble__its_seed_makes_it_again(rng: Any) -> None:
+    draws = bipnet.ensemble(W, "A", 3, rng=rng)
+    again = bipnet.ensemble(W, "A", 3, rng=draws.seed)
+    for i in range(3):
+        assert np.array_equal(draws[i], again[i])
+        assert np.array_equal(draws[i], bipnet.randomize(W, "A", rng=draws.seed, index=i))
+
+
+def test_ensemble__its_seed_makes_that_of_a_generator_again() -> None:
+    generator = np.random.default_rng(5)
+    draws = bipnet.ensemble(W, "A", 3, rng=generator)
+    other = bipnet.ensemble(W, "A", 3, rng=generator)
+    assert draws.seed != other.seed
+    assert np.array_equal(bipnet.ensemble(W, "A", 3, rng=draws.seed)[2], draws[2])
+
+
+def test_ensemble__checks_its_arguments_at_once() -> None:
+    for wrong in (
+        {"n": -1},
+        {"n": 1.5},
+        {"n": True},
+        {"null": "H"},
+        {"method": "swap"},
+        {"steps": 5},
+        {"rng": -1},
+        {"n_threads": 0},
+        {"W": [[np.nan]]},
+    ):
+        arguments: dict[str, Any] = {"W": W, "null": "A", "n": 3, **wrong}
+        with pytest.raises(bipnet.InputError):
+            bipnet.ensemble(**arguments)
+
+
+def test_ensemble__of_none_is_empty() -> None:
+    draws = bipnet.ensemble(W, "A", 0, rng=7)
+    assert len(draws) == 0
+    assert list(draws) == []
+
+
+# -- the stream must not change unnoticed ------------------------------------------------------
+
+GOLDEN_W = np.array([[1, -2, 3, 0, -5], [0, 7, -8, 9, 10], [-11, 12, 0, -14, 15]])
+
+GOLDEN: dict[str, list[list[int]]] = {
+    "A permute": [[-5, 15, 10, 0, 12], [0, 3, 7, -11, 1], [-2, -8, 0, 9, -14]],
+    "B permute": [[3, -11, 7, 0, -5], [0, 10, -8, 12, 1], [-2, 9, 0, -14, 15]],
+    "C permute": [[-2, 3, -5, 0, 1], [0, 10, 7, -8, 9], [12, -11, 0, -14, 15]],
+    "D permute": [[-11, 7, 3, 0, -5], [0, 12, -8, 9, 15], [1, -2, 0, -14, 10]],
+    "E permute": [[3, -2, 1, 0, -5], [0, 9, -8, 10, 7], [-14, 12, 0, -11, 15]],
+    "F permute": [[1, -2, 3, 0, -5], [0, 7, -8, 9, 15], [-11, 12, 0, -14, 10]],
+    "G trade": [[-11, 7, 12, 0, -8], [0, 15, -5, 9, 1], [10, -14, 0, -2, 3]],
+    "G swap": [[-11, 7, -8, 0, 12], [0, 15, 9, 1, -5], [10, -14, 0, -2, 3]],
+}
+
+GOLDEN_CHECKSUMS: dict[str, str] = {
+    "A permute gaps": "9ec0f3bfc9a6b83d",
+    "A permute full": "710f6c0108449813",
+    "B permute gaps": "10a9c384c57b4487",
+    "B permute full": "69c8b1c5c86d9eb5",
+    "C permute gaps": "52e702ce86461e80",
+    "C permute full": "6cdcfb44a65c10df",
+    "D permute gaps": "f7f1519bf3c52fee",
+    "D permute full": "d758a8b90b9c486a",
+    "E permute gaps": "ff31d79738428a11",
+    "E permute full": "70fd5abe03810d28",
+    "F permute gaps": "bbceaa314e96609c",
+    "F permute full": "924a2b5fe7757675",
+    "G trade gaps": "88ef6e099ec290fc",
+    "G trade full": "cadfb8dd9fb20a97",
+    "G swap gaps": "184a1dc956387fc1",
+    "G swap full": "2993b1c8183a58f0",
+}
+
+
+def large_golden_matrix() -> my.Matrix:
+    """Wide enough for every code path of the trades, and with missing edges."""
+    i, j = np.indices((33, 130))
+    large = (37 * i + 101 * j + i * j) % 23 - 11
+    large[(i + 2 * j) % 7 == 0] = 0
+    return large.astype(np.float32)
+
+
+@my.each_row
+def test_stream__gives_the_bits_it_always_gave(null: str, method: str) -> None:
+    assert STREAM_VERSION == 1, "new bits: make the golden values anew"
+    R = bipnet.randomize(GOLDEN_W, null, rng=2024, name="golden", index=1, method=method)
+    assert R.tolist() == GOLDEN[f"{null} {method}"]
+
+
+@pytest.mark.parametrize("null", list("ABCDEF"))
+def test_stream__leads_from_the_seed_to_the_bits_as_written_down(null: str) -> None:
+    # The whole way by hand: key, stream, order of the groups, shuffle.
+    V = GOLDEN_W if null not in "DF" else GOLDEN_W.T  # groups become runs of cells
+    words, nonzero, negative = oracles.words_of(V)
+    bounds = [0, V.size] if null in "AB" else [i * V.shape[1] for i in range(V.shape[0] + 1)]
+    key = oracles.stream_key(2024, [], 1, null, "golden")
+    by_hand, _ = oracles.permute_segments(words, bounds, 0, null in "BEF", nonzero, negative, key)
+    wanted = np.array(by_hand, dtype=np.uint64).view(np.int64).reshape(V.shape)
+    R = bipnet.randomize(GOLDEN_W, null, rng=2024, name="golden", index=1)
+    assert np.array_equal(R if null not in "DF" else R.T, wanted)
+
+
+@my.each_row
+def test_stream__gives_a_large_matrix_the_bits_it_always_gave(null: str, method: str) -> None:
+    large = large_golden_matrix()
+    for name, V in (("gaps", large), ("full", np.where(large == 0, 13, large))):
+        R = bipnet.randomize(V, null, rng=2024, name="golden", index=1, method=method)
+        digest = bipnet.SignedBipartiteGraph(R).checksum()[:16]
+        assert digest == GOLDEN_CHECKSUMS[f"{null} {method} {name}"]
+
+
+def test_stream__gives_the_noise_it_always_gave() -> None:
+    noisy = bipnet.add_noise(np.array([1.0, 0.0, -2.0]), 0.5, rng=2024, name="golden", index=1)
+    assert noisy.tolist() == [1.191740526114022, 0.0, -2.234338456479018]
