@@ -9,11 +9,11 @@ BIN := $(VENV)/bin
 # Keeps the checkout off sys.path: the folder kernels/ must not hide a package of that name.
 export PYTHONSAFEPATH := 1
 
-.PHONY: demo test lint types imports pytest package clean
+.PHONY: demo test lint types imports pytest clean
 demo: $(VENV)/demo.stamp
 	$(BIN)/bipnet demo -o demo --force
 
-test: lint types imports pytest package
+test: lint types imports pytest
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .
@@ -27,10 +27,6 @@ imports: $(VENV)/test.stamp
 
 pytest: $(VENV)/test.stamp
 	$(BIN)/pytest -q -n 2 --dist loadfile
-
-# The built wheel and sdist, installed and used from outside the checkout.
-package: $(VENV)/test.stamp
-	$(BIN)/python tests/package/check_package.py
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
