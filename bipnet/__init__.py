@@ -34,6 +34,7 @@ from bipnet.probes import prune as prune
 
 if TYPE_CHECKING:
     from bipnet.store import Store as Store
+    from bipnet.store import new_store as new_store
     from bipnet.store import open_store as open_store
 
 __version__ = _version("bipnet")
@@ -41,7 +42,7 @@ __version__ = _version("bipnet")
 
 def __getattr__(name: str) -> Any:
     """The store needs zarr: loaded when it is first asked for."""
-    if name in ("Store", "open_store"):
+    if name in ("Store", "new_store", "open_store"):
         import bipnet.store
 
         return getattr(bipnet.store, name)
