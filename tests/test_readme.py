@@ -43,7 +43,7 @@ def test_readme__python_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_readme__commands_run_on_what_the_demo_leaves(tmp_path: Path) -> None:
     commands = [
-        line for block in blocks("") for line in block.splitlines() if line.startswith("bipnet ")
+        line for block in blocks("sh") for line in block.splitlines() if line.startswith("bipnet ")
     ]
     assert len(commands) == 3
     commands.insert(0, "bipnet demo -o demo --networks 2")
