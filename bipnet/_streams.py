@@ -41,6 +41,13 @@ class Seed:
         return np.random.Generator(np.random.Philox(key=key[:2]))
 
 
+def checked_index(index: object) -> int:
+    """``index`` as a plain int; raises unless it is a whole number from 0 on."""
+    if isinstance(index, bool) or not isinstance(index, (int, np.integer)) or index < 0:
+        raise InputError(f"index must be a non-negative integer, got {index!r}")
+    return int(index)
+
+
 def resolve_seed(rng: RNGLike | Seed) -> Seed:
     """Turn whatever the caller passed as ``rng`` into a `Seed`.
 

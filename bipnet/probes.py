@@ -15,7 +15,7 @@ import numpy.typing as npt
 from bipnet._biadjacency import Array, Flags
 from bipnet._bits import FLOATS, SIGNED, bit_layout
 from bipnet._check import first_nonfinite, open_values
-from bipnet._streams import RNGLike, Seed, resolve_seed
+from bipnet._streams import RNGLike, Seed, checked_index, resolve_seed
 from bipnet.errors import DTypeError, InputError
 
 M = TypeVar("M")
@@ -138,19 +138,21 @@ def add_noise(
     """
     if distribution not in ("uniform", "normal"):
         raise InputError(f"distribution must be 'uniform' or 'normal', got {distribution!r}")
-    if not (isinstance(scale, (int, float, np.number)) and 0 <= scale < np.inf):
+    if not (isinstance(scale, (int, float, np.number)) and 0 <= scale <= np.finfo(float).max):
         raise InputError(f"scale must be a finite number >= 0, got {scale!r}")
     values, finish = open_values(W, what="W")
     if values.dtype not in FLOATS:
         raise DTypeError(f"weights are {values.dtype}; noise needs floats: convert them first")
     edges = _edges(values)
-    generator = resolve_seed(rng).generator(f"noise {distribution}", name=name, index=index)
+    generator = resolve_seed(rng).generator(
+        f"noise {distribution}", name=name, index=checked_index(index)
+    )
     n_edges = int(edges.sum())
-    if distribution == "uniform":
-        noise = generator.uniform(-scale, scale, n_edges)
-    else:
-        noise = generator.normal(0.0, scale, n_edges)
-    with np.errstate(over="ignore"):  # reported below, with its position
+    with np.errstate(over="ignore"):  # reported below
+        if distribution == "uniform":
+            noise = scale * (2 * generator.random(n_edges) - 1)
+        else:
+            noise = scale * generator.standard_normal(n_edges)
         values[edges] = (values[edges].astype(np.float64) + noise).astype(values.dtype)
     if first_nonfinite(values) is not None:
         raise InputError(f"noise of scale {scale} overflows {values.dtype}; use a wider dtype")

@@ -8,7 +8,7 @@ import numpy as np
 
 from bipnet._biadjacency import Array, Biadjacency
 from bipnet._memory import require_memory
-from bipnet._streams import Seed
+from bipnet._streams import Seed, checked_index
 from bipnet.errors import InputError
 from bipnet.nulls._permute import permute_within_groups
 from bipnet.nulls._signs import KeyOf, default_steps, draw_signs, signs_are_frozen
@@ -47,8 +47,6 @@ def make_plan(
         raise InputError(
             f"null model {model.letter} has the methods {', '.join(model.methods)}, not {method!r}"
         )
-    if isinstance(index, bool) or not isinstance(index, (int, np.integer)) or index < 0:
-        raise InputError(f"index must be a non-negative integer, got {index!r}")
     if model.exact:
         if steps is not None:
             raise InputError(
@@ -59,7 +57,9 @@ def make_plan(
         steps = default_steps(method, edges.n_edges)
     elif isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or steps < 1:
         raise InputError(f"steps must be a positive integer, got {steps!r}")
-    return Plan(model, method, None if steps is None else int(steps), seed, name, int(index))
+    return Plan(
+        model, method, None if steps is None else int(steps), seed, name, checked_index(index)
+    )
 
 
 def draw(edges: Biadjacency, plan: Plan, n_threads: int) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -92,7 +93,9 @@ def load_tensors(path: Path) -> Any:
     require_memory(path.stat().st_size, f"reading {path}")
     with reading(path, "torch state dict"):
         try:
-            return torch.load(path, map_location="cpu", weights_only=True)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # torch's musings on a file it is about to refuse
+                return torch.load(path, map_location="cpu", weights_only=True)
         except pickle.UnpicklingError as error:
             if "Weights only load failed" not in str(error) or _is_damaged(path):
                 raise ValueError(str(error).splitlines()[0]) from None
