@@ -7,6 +7,7 @@ the earlier edge in row-major order counts as the smaller one, everywhere.
 
 from __future__ import annotations
 
+import sys
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -138,7 +139,7 @@ def add_noise(
     """
     if distribution not in ("uniform", "normal"):
         raise InputError(f"distribution must be 'uniform' or 'normal', got {distribution!r}")
-    if not (isinstance(scale, (int, float, np.number)) and 0 <= scale <= np.finfo(float).max):
+    if not (isinstance(scale, (int, float, np.number)) and 0 <= scale <= sys.float_info.max):
         raise InputError(f"scale must be a finite number >= 0, got {scale!r}")
     values, finish = open_values(W, what="W")
     if values.dtype not in FLOATS:

@@ -65,7 +65,7 @@ def test_binarize__gives_what_the_oracle_gives(dtype: Any) -> None:
 
 @pytest.mark.parametrize(
     "dtype",
-    (*my.FLOATS, *my.SIGNED_INTS),
+    [*my.FLOATS, *my.SIGNED_INTS],
     ids=[d.name for d in (*my.FLOATS, *my.SIGNED_INTS)],
 )
 def test_flip_signs__flips_what_the_oracle_flips(dtype: Any) -> None:
@@ -282,7 +282,7 @@ def test_probe__refuses_weights_that_are_not_finite(
     "values", [W.astype(complex), W.astype(object), "W", None, np.ma.masked_array(W)], ids=type
 )
 def test_probe__refuses_what_is_no_weight(values: Any, probe: Callable[[Any], Any]) -> None:
-    with pytest.raises(bipnet.DTypeError, match="^W"):
+    with pytest.raises(bipnet.DTypeError, match=r"^W"):
         probe(values)
 
 
