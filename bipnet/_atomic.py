@@ -100,6 +100,13 @@ def _claimed(path: Path, make: Callable[..., Any]) -> Iterator[Path]:
     with lock:
         try:
             yield Path(made)
+        except OSError as error:
+            if error.errno is not None:
+                raise
+            # NumPy's way to say that not everything could be written.
+            raise OSError(
+                errno.EIO, f"could not be written ({error}); is the disk full?", str(path)
+            ) from error
         finally:
             _remove(Path(made))
 

@@ -139,9 +139,8 @@ def add_noise(
     """
     if distribution not in ("uniform", "normal"):
         raise InputError(f"distribution must be 'uniform' or 'normal', got {distribution!r}")
-    if isinstance(scale, (np.floating, np.integer)):
-        scale = scale.item()
-    if not (isinstance(scale, (int, float)) and 0 <= scale <= sys.float_info.max):
+    number: Any = scale.item() if isinstance(scale, np.generic) else scale
+    if not (isinstance(number, (int, float)) and 0 <= number <= sys.float_info.max):
         raise InputError(f"scale must be a finite number >= 0, got {scale!r}")
     values, finish = open_values(W, what="W")
     if values.dtype not in FLOATS:

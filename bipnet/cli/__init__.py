@@ -10,6 +10,7 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import click
 
@@ -26,7 +27,20 @@ from bipnet.errors import BipnetError, BipnetWarning, InvariantError
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 
 
+class _UserInterruptError(BipnetError):
+    """Ctrl-C, out of click's sight: it would print a line of its own."""
+
+
+class _Group(click.Group):
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise _UserInterruptError("interrupted; no output was left half-written") from None
+
+
 @click.group(
+    cls=_Group,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Example: bipnet randomize W.npy --null E --seed 7 -o R.npy",
 )
@@ -54,7 +68,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
             prog_name="bipnet",
             standalone_mode=False,
         )
-        sys.stdout.flush()
+        if sys.stdout is not None:  # closed by the caller: nobody wants the results
+            sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
@@ -64,12 +79,15 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _fail(f"{error.format_message()} ({command} --help shows how)", BAD_INPUT)
     except click.ClickException as error:
         return _fail(error.format_message(), BAD_INPUT)
-    except (click.Abort, KeyboardInterrupt):
+    except (_UserInterruptError, click.Abort, KeyboardInterrupt):
+        if sys.stderr.isatty():
+            click.echo(err=True)  # ends the line in which the terminal shows ^C
         return _fail("interrupted; no output was left half-written", INTERRUPTED)
     except InvariantError as error:
         return _fail(str(error), FAILED)
-    except BrokenPipeError:
-        # The reader has gone (head, less): say nothing, not even at exit.
+    except (BrokenPipeError, SystemExit):
+        # The reader has gone (head, less), which click answers by exiting: say nothing, not
+        # even at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except BipnetError as error:

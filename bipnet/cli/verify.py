@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -74,7 +73,7 @@ def verify(
                 else f"{layer.title}: null model {model.letter}: kept"
             )
     if not ok:
-        sys.exit(1)
+        click.get_current_context().exit(1)
 
 
 def _partner(layer: LayerInfo, source: Source) -> LayerInfo:

@@ -205,4 +205,6 @@ def reading(path: Path, what: str) -> Iterator[None]:
         raise TooLargeError(f"reading {path} needs more memory than there is: {error}") from None
     except Exception as error:  # parsers raise all kinds on damaged files, assertions included
         reason = " ".join(str(error).split())[:300] or type(error).__name__
+        if isinstance(error, KeyError):
+            reason = f"{reason} is missing"
         raise FileFormatError(f"{path} is not a readable {what}: {reason}") from error

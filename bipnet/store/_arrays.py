@@ -54,16 +54,20 @@ def read_array(group: zarr.Group, name: str, rows: slice = slice(None)) -> Array
     """All of an array, or some of its rows; raises where it is not what was written."""
     array = group.get(name)
     if not isinstance(array, zarr.Array):
-        raise FileFormatError(f"{group.store_path}: array {name!r} is missing")
+        raise FileFormatError(f"{_place(group)}: array {name!r} is missing")
     if array.nchunks_initialized != array.nchunks:
         raise FileFormatError(
-            f"{group.store_path}/{name}: {array.nchunks - array.nchunks_initialized} of"
+            f"{_place(group)}/{name}: {array.nchunks - array.nchunks_initialized} of"
             f" {array.nchunks} chunks are missing"
         )
     values = np.asarray(array[rows])
     if array.attrs.get("bits_of") == "bfloat16":
         return np.ascontiguousarray(values).view(BFLOAT16)
     return values
+
+
+def _place(group: zarr.Group) -> str:
+    return str(group.store_path).removeprefix("file://")
 
 
 def write_weights(group: zarr.Group, graph: SignedBipartiteGraph) -> None:
@@ -86,7 +90,7 @@ def read_weights(
 ) -> Biadjacency:
     """The weights of some left nodes (all by default), dense or CSR as they were written."""
     if not has_weights(group):
-        raise FileFormatError(f"{group.store_path}: the weights are missing")
+        raise FileFormatError(f"{_place(group)}: the weights are missing")
     start, stop, _ = rows.indices(shape[0])
     if "weights" in group:
         values = read_array(group, "weights", slice(start, stop))

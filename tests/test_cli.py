@@ -1,0 +1,488 @@
+"""The command line: every command, exit codes, streams, and one clear line for a mistake."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import re
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import pytest
+import scipy.io
+import scipy.sparse
+
+import bipnet
+from bipnet import NULL_MODELS
+from bipnet.cli import run
+from bipnet.convert import save_graph
+
+torch = pytest.importorskip("torch")
+BIPNET = Path(sys.executable).with_name("bipnet")
+COMMANDS = ("layers", "stats", "export", "randomize", "verify", "score", "demo")
+
+
+def weights(shape: tuple[int, int] = (7, 5)) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Distinct weights of both signs, some of them missing."""
+    rng = np.random.default_rng(5)
+    W = rng.permutation(np.arange(1.0, shape[0] * shape[1] + 1)).reshape(shape)
+    W *= rng.choice([-1, 1], shape)
+    W[rng.random(shape) < 0.2] = 0
+    return W
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with one input of every format."""
+    monkeypatch.chdir(tmp_path)
+    W = weights()
+    np.save("W.npy", W)
+    np.savez("W.npz", fc=W, bias=np.arange(3.0))
+    scipy.sparse.save_npz("S.npz", scipy.sparse.csr_array(W))
+    scipy.io.mmwrite("W.mtx", W)
+    save_graph(bipnet.SignedBipartiteGraph(W), "W.csv")
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(6, 5), torch.nn.ReLU(), torch.nn.Linear(5, 3))
+    torch.save(model.state_dict(), "mlp.pt")
+    from safetensors.torch import save_file
+
+    save_file(model.state_dict(), "mlp.safetensors", metadata={"format": "pt"})
+    np.savez("test.npz", x=np.random.default_rng(1).normal(size=(40, 6)), y=np.arange(40) % 3)
+    return tmp_path
+
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a command in this process: (exit code, stdout, stderr)."""
+    import warnings
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        with warnings.catch_warnings():
+            code = run([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return call
+
+
+def process(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [BIPNET, *map(str, arguments)], capture_output=True, text=True, timeout=120, **options
+    )
+
+
+def assert_refused(result: tuple[int, str, str], message: str) -> None:
+    """Exit code 2, one line on stderr that matches, nothing on stdout."""
+    code, out, err = result
+    lines = [line for line in err.splitlines() if not line.startswith("bipnet: warning:")]
+    assert code == 2, err
+    assert out == ""
+    assert len(lines) == 1, err
+    assert lines[0].startswith("bipnet: error: ")
+    assert re.search(message, lines[0]), lines[0]
+
+
+# -- help --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help__shows_an_example(cli: Run, command: str) -> None:
+    code, out, _ = cli(command, "--help")
+    assert code == 0
+    assert f"Example: bipnet {command}" in out
+    assert "--json" in out
+
+
+def test_help__loads_neither_torch_nor_numba() -> None:
+    program = (
+        "import sys; from bipnet.cli import run\n"
+        "for arguments in (['--help'], *([c, '--help'] for c in sys.argv[1:])): run(arguments)\n"
+        "heavy = {'torch', 'numba', 'scipy', 'zarr', 'pandas', 'matplotlib', 'sklearn'}\n"
+        "print('LOADED', sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", program, *COMMANDS], capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout.splitlines()[-1] == "LOADED []", done.stderr
+    assert process("--help").returncode == 0
+    assert process("--version").stdout.split() == ["bipnet,", "version", bipnet.__version__]
+
+
+# -- randomize and verify ----------------------------------------------------------------------
+
+MATRIX_FILES = ("W.npy", "W.npz", "S.npz", "W.mtx", "W.csv", "mlp.pt", "mlp.safetensors")
+
+
+@pytest.mark.parametrize("name", MATRIX_FILES)
+@pytest.mark.parametrize("null", NULL_MODELS)
+def test_randomize__of_every_format_verifies(cli: Run, files: Path, name: str, null: str) -> None:
+    out = f"R{Path(name).suffix}"
+    code, text, err = cli("randomize", name, "--null", null, "--seed", 3, "-o", out)
+    assert code == 0, err
+    assert text.startswith(f"{out}: null model {null}")
+    code, text, _ = cli("verify", name, out, "--null", null, "--json")
+    report = json.loads(text)
+    assert code == 0
+    assert report["ok"]
+    assert {check["invariant"] for check in report["layers"][0]["checks"]} == set(
+        NULL_MODELS[null].preserves
+    )
+    code, text, _ = cli("stats", out, "--json")
+    assert code == 0
+    assert json.loads(text)["layers"]
+
+
+@pytest.mark.filterwarnings("ignore::bipnet.FrozenWarning")
+def test_randomize__gives_the_bits_that_python_gives(cli: Run, files: Path) -> None:
+    options = ("--null", "E", "--seed", 11, "--index", 4)
+    cli("randomize", "W.npy", *options, "-o", "R.npy")
+    R = bipnet.randomize(weights(), "E", rng=11, index=4)
+    assert np.array_equal(np.load("R.npy"), R)
+    cli("randomize", "mlp.pt", *options, "-o", "R.pt")
+    cli("randomize", "mlp.safetensors", *options, "-o", "R.safetensors")
+    from safetensors.torch import load_file
+
+    from bipnet.torch import mlp_from_state, swapped
+
+    state = torch.load("R.pt", weights_only=True)
+    other = load_file("R.safetensors")
+    model = mlp_from_state(torch.load("mlp.pt", weights_only=True))
+    with swapped(model, "E", rng=11, index=4):
+        for name, tensor in model.state_dict().items():
+            assert torch.equal(tensor, state[name])
+            assert torch.equal(tensor, other[name])
+
+
+def test_randomize__in_a_process_of_its_own(files: Path) -> None:
+    done = process("randomize", "W.npy", "--null", "G", "--seed", 3, "-o", "R.npy", "--json")
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["seed"] == 3
+    assert np.array_equal(np.load("R.npy"), bipnet.randomize(weights(), "G", rng=3))
+    assert process("verify", "W.npy", "R.npy", "--null", "G").returncode == 0
+    broken = process("verify", "W.npy", "R.npy", "--null", "B")
+    assert broken.returncode == 1
+    assert "BROKEN signs" in broken.stdout
+    assert process("randomize", "W.npy", "--null", "Z", "-o", "Q.npy").returncode == 2
+
+
+def test_randomize__changes_the_named_layers_alone(cli: Run, files: Path) -> None:
+    cli("randomize", "mlp.pt", "--null", "A", "--seed", 1, "--layers", "2*", "-o", "R.pt")
+    before, after = (torch.load(name, weights_only=True) for name in ("mlp.pt", "R.pt"))
+    assert [name for name in before if not torch.equal(before[name], after[name])] == ["2.weight"]
+    cli("randomize", "W.npz", "--null", "A", "--seed", 1, "-o", "R.npz")
+    with np.load("R.npz") as arrays:
+        assert np.array_equal(arrays["bias"], np.arange(3.0))
+
+
+def test_randomize__converts_a_matrix_where_the_format_can_hold_it(cli: Run, files: Path) -> None:
+    for name in ("R.mtx", "R.npz", "R.csv"):
+        assert cli("randomize", "W.npy", "--null", "B", "--seed", 2, "-o", name)[0] == 0
+    assert np.array_equal(scipy.io.mmread("R.mtx"), bipnet.randomize(weights(), "B", rng=2))
+    np.save("f.npy", weights().astype(np.float32))
+    assert_refused(cli("randomize", "f.npy", "--null", "B", "-o", "f.mtx"), "cannot hold float32")
+    assert_refused(
+        cli("randomize", "mlp.pt", "--null", "B", "-o", "R2.safetensors"), r"name the output \*\.pt"
+    )
+    assert not (files / "f.mtx").exists()
+
+
+def test_randomize__a_fresh_seed_is_printed_and_can_be_used_again(cli: Run, files: Path) -> None:
+    first = json.loads(cli("randomize", "W.npy", "--null", "A", "-o", "1.npy", "--json")[1])
+    again = cli("randomize", "W.npy", "--null", "A", "--seed", first["seed"], "-o", "2.npy")
+    assert again[0] == 0
+    assert np.array_equal(np.load("1.npy"), np.load("2.npy"))
+
+
+def test_verify__says_what_is_broken_and_where(cli: Run, files: Path) -> None:
+    R = weights()
+    R[0, :2] = R[0, 1::-1]
+    np.save("R.npy", R)
+    assert cli("verify", "W.npy", "R.npy", "--null", "A")[0] == 0
+    code, out, err = cli("verify", "W.npy", "R.npy", "--null", "D")
+    assert code == 1
+    assert "right node 0" in out
+    assert err == ""
+    assert_refused(cli("verify", "W.npy", "mlp.pt", "--null", "D"), "has no layer")
+
+
+# -- stores ------------------------------------------------------------------------------------
+
+
+def test_store__export_randomize_and_verify(cli: Run, files: Path) -> None:
+    code, out, _ = cli("export", "mlp.pt", "-o", "s.zarr", "--json")
+    assert code == 0
+    assert json.loads(out)["layers"] == ["0.weight", "2.weight"]
+    assert json.loads(cli("layers", "s.zarr", "--json")[1])["layers"][1]["shape"] == [5, 3]
+    assert cli("randomize", "s.zarr", "--null", "G", "--seed", 5)[0] == 0
+    draw = bipnet.open_store("s.zarr")["0.weight"].draws[0]
+    assert not draw.materialized
+    assert draw.recipe.null == "G"
+    assert cli("randomize", "s.zarr", "--null", "G", "--seed", 5, "--materialize")[0] == 0
+    assert bipnet.open_store("s.zarr")["0.weight"].draws[0].materialized
+    assert cli("randomize", "s.zarr", "--null", "G", "--seed", 5, "-o", "r.zarr")[0] == 0
+    assert bipnet.open_store("r.zarr")["0.weight"].graph() == draw.graph()
+    assert cli("verify", "s.zarr", "r.zarr", "--null", "G")[0] == 0
+    assert cli("verify", "mlp.pt", "r.zarr", "--null", "G")[0] == 0
+    assert_refused(cli("export", "mlp.pt", "-o", "s.zarr"), "output exists")
+    assert cli("export", "mlp.pt", "-o", "s.zarr", "--force")[0] == 0
+    assert bipnet.open_store("s.zarr")["0.weight"].draws == []
+
+
+# -- score -------------------------------------------------------------------------------------
+
+
+def test_score__infers_an_mlp(cli: Run, files: Path) -> None:
+    code, out, _ = cli("score", "mlp.pt", "--data", "test.npz", "--json")
+    result = json.loads(out)
+    assert code == 0
+    state = torch.load("mlp.pt", weights_only=True)
+    with np.load("test.npz") as data:
+        x, y = torch.tensor(data["x"], dtype=torch.float32), data["y"]
+    hidden = torch.relu(x @ state["0.weight"].T + state["0.bias"])
+    logits = hidden @ state["2.weight"].T + state["2.bias"]
+    assert result["accuracy"] == float((logits.argmax(1).numpy() == y).mean())
+    other = json.loads(cli("score", "mlp.safetensors", "--data", "test.npz", "--json")[1])
+    assert other["accuracy"] == result["accuracy"]
+
+
+def test_score__randomises_in_memory(cli: Run, files: Path) -> None:
+    before = (files / "mlp.pt").read_bytes()
+    options = ("--null", "A", "--seed", 2, "--draws", 3, "--json")
+    result = json.loads(cli("score", "mlp.pt", "--data", "test.npz", *options)[1])
+    assert result["layers"] == ["0.weight", "2.weight"]
+    assert len(result["null_accuracies"]) == 3
+    for index, accuracy in enumerate(result["null_accuracies"]):
+        name = f"R{index}.pt"
+        cli("randomize", "mlp.pt", "--null", "A", "--seed", 2, "--index", index, "-o", name)
+        score = json.loads(cli("score", name, "--data", "test.npz", "--json")[1])
+        assert score["accuracy"] == accuracy
+    assert (files / "mlp.pt").read_bytes() == before
+
+
+FACTORY = """
+import torch
+def build():
+    return torch.nn.Sequential(torch.nn.Linear(6, 5), torch.nn.Tanh(), torch.nn.Linear(5, 3))
+def other():
+    return torch.nn.Linear(2, 2)
+def nothing():
+    return 3
+def fails():
+    raise RuntimeError("my\\nown error")
+"""
+
+
+def test_score__builds_anything_else_by_a_factory(cli: Run, files: Path) -> None:
+    module = f"models_{os.getpid()}"
+    (files / f"{module}.py").write_text(FACTORY)
+    options = ("score", "mlp.pt", "--data", "test.npz")
+    built = json.loads(cli(*options, "--factory", f"{module}:build", "--json")[1])
+    tanh = json.loads(cli(*options, "--activation", "tanh", "--json")[1])
+    assert built["accuracy"] == tanh["accuracy"]
+    assert_refused(cli(*options, "--factory", f"{module}:other"), "does not fit the model")
+    assert_refused(cli(*options, "--factory", f"{module}:nothing"), "must return a torch module")
+    assert_refused(cli(*options, "--factory", f"{module}:fails"), "my own error")
+    assert_refused(cli(*options, "--factory", f"{module}:missing"), "missing")
+    assert_refused(cli(*options, "--factory", "no_such_module:build"), "no_such_module")
+    assert_refused(cli(*options, "--factory", "build"), "module:function")
+
+
+# -- bad input ---------------------------------------------------------------------------------
+
+
+class _Payload:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.system, ("touch pwned",)
+
+
+def _bad_files() -> dict[str, tuple[Callable[[str], object], str]]:
+    def bytes_of(content: bytes) -> Callable[[str], object]:
+        return lambda name: Path(name).write_bytes(content)
+
+    def array(values: Any) -> Callable[[str], object]:
+        return lambda name: np.save(name, values, allow_pickle=True)
+
+    def start_of(source: str, n: int) -> Callable[[str], object]:
+        return lambda name: Path(name).write_bytes(Path(source).read_bytes()[:n])
+
+    def tensor(values: Any) -> Callable[[str], object]:
+        return lambda name: torch.save({"fc.weight": values}, name)
+
+    return {
+        "nan.npy": (array(np.array([[1, 2], [3, np.nan]])), r"\[1, 1\] is nan"),
+        "inf.npy": (array(np.array([[1, -np.inf]], np.float32)), r"\[0, 1\] is -inf"),
+        "complex.npy": (array(np.ones((2, 2)) * 1j), "complex"),
+        "object.npy": (array(np.array([[_Payload()]])), "object"),
+        "vector.npy": (array(np.ones(3)), "two dimensions"),
+        "cube.npy": (array(np.ones((2, 2, 2))), "two dimensions"),
+        "rows.npy": (array(np.ones((0, 3))), "no rows"),
+        "columns.npy": (array(np.ones((3, 0))), "no columns"),
+        "bf16.npy": (array(np.ones((2, 2), ml_dtypes.bfloat16)), "bfloat16"),
+        "cut.npy": (start_of("W.npy", 200), "cut.npy is not a readable"),
+        "cut.npz": (start_of("W.npz", 200), "cut.npz is not a readable"),
+        "cut.mtx": (start_of("W.mtx", 60), "cut.mtx is not a readable"),
+        "cut.pt": (start_of("mlp.pt", 900), "cut.pt is not a readable"),
+        "cut.safetensors": (start_of("mlp.safetensors", 300), "cut.safetensors is not a readable"),
+        "empty.npy": (bytes_of(b""), "is empty|not a readable"),
+        "empty.pt": (bytes_of(b""), "not a readable|empty"),
+        "columns.csv": (bytes_of(b"left,right,weight\na,b,1\na,c\n"), "line 3: wanted three"),
+        "number.csv": (bytes_of(b"a,b,1\na,c,x\n"), "line 2: the weight 'x'"),
+        "nan.tsv": (bytes_of(b"a\tb\t1\na\tc\tnan\n"), "line 2: the weight is nan"),
+        "twice.csv": (bytes_of(b"a,b,1\na,b,2\n"), "line 2: .* line 1 already"),
+        "evil.pt": (lambda name: torch.save({"w": _Payload()}, name), "could execute code"),
+        "evil.pth": (bytes_of(pickle.dumps(_Payload())), "could execute code"),
+        "evil.pkl": (bytes_of(pickle.dumps(_Payload())), "execute code"),
+        "fp8.pt": (tensor(torch.ones(2, 2).to(torch.float8_e4m3fn)), "float8"),
+        "nan.pt": (tensor(torch.tensor([[1.0, float("nan")]])), r"fc\.weight.*\[1, 0\] is nan"),
+        "model.gguf": (bytes_of(b"GGUF"), "GGUF"),
+        "what.xyz": (bytes_of(b"1"), "unknown kind of file"),
+    }
+
+
+@pytest.mark.parametrize("name", _bad_files())
+def test_bad_file__is_refused_in_one_line(cli: Run, files: Path, name: str) -> None:
+    make, message = _bad_files()[name]
+    make(name)
+    before = sorted(files.iterdir())
+    assert_refused(cli("stats", name), message)
+    assert_refused(cli("randomize", name, "--null", "A", "-o", f"R{Path(name).suffix}"), message)
+    assert sorted(files.iterdir()) == before
+
+
+BAD_CALLS: dict[str, tuple[tuple[object, ...], str]] = {
+    "no such file": (("stats", "no.npy"), "no such file: no.npy"),
+    "no such folder": (("stats", "no/"), "no such file"),
+    "a folder without a checkpoint": (("stats", "."), "folder without a model.safetensors"),
+    "unknown null model": (
+        ("randomize", "W.npy", "--null", "H", "-o", "R.npy"),
+        ".*".join(f"{letter}: " for letter in NULL_MODELS),
+    ),
+    "glob without a match": (
+        ("randomize", "mlp.pt", "--null", "A", "--layers", "fc*", "-o", "R.pt"),
+        r"'fc\*'.*0\.weight, 2\.weight",
+    ),
+    "existing output": (("randomize", "W.npy", "--null", "A", "-o", "W.npy"), "exists.*--force"),
+    "no folder for the output": (
+        ("randomize", "W.npy", "--null", "A", "-o", "no/R.npy"),
+        "no such folder",
+    ),
+    "output is a folder": (
+        ("randomize", "W.npy", "--null", "A", "-o", ".", "--force"),
+        "folder|one graph is written as",
+    ),
+    "no output": (("randomize", "W.npy", "--null", "A"), "name an output file"),
+    "negative seed": (("randomize", "W.npy", "--null", "A", "--seed", -1, "-o", "R.npy"), "seed"),
+    "steps of an exact model": (
+        ("randomize", "W.npy", "--null", "A", "--steps", 5, "-o", "R.npy"),
+        "only G takes them",
+    ),
+    "unknown method": (
+        ("randomize", "W.npy", "--null", "G", "--method", "x", "-o", "R.npy"),
+        "trade, swap",
+    ),
+    "unknown orientation": (("layers", "mlp.pt", "--orientation", "up"), "orientation"),
+    "unknown command": (("randomise", "W.npy"), "No such command"),
+    "missing argument": (("randomize",), "Missing argument"),
+    "no test data": (("score", "mlp.pt", "--data", "no.npz"), "no such file: no.npz"),
+    "test data without x": (("score", "mlp.pt", "--data", "W.npz"), "must hold arrays x and y"),
+    "a matrix is no state": (("score", "W.npy", "--data", "test.npz"), "a state dict is a"),
+    "bad device": (("score", "mlp.pt", "--data", "test.npz", "--device", "x"), "device 'x'"),
+    "bad null model before work": (
+        ("score", "mlp.pt", "--data", "test.npz", "--null", "x"),
+        "seven null models",
+    ),
+    "demo without data": (("demo", "--data", "mnist", "--data-dir", "."), "train-images"),
+    "demo without a folder": (("demo", "-o", "no/such"), "no such folder"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_CALLS)
+def test_bad_call__is_refused_in_one_line(cli: Run, files: Path, case: str) -> None:
+    before = {path: path.read_bytes() for path in files.iterdir()}
+    arguments, message = BAD_CALLS[case]
+    assert_refused(cli(*arguments), message)
+    assert {path: path.read_bytes() for path in files.iterdir()} == before
+
+
+def test_score__refuses_data_that_does_not_fit(cli: Run, files: Path) -> None:
+    x, y = np.ones((4, 6)), np.zeros(4, int)
+    for arrays, message in (
+        ({"x": np.ones((4, 7)), "y": y}, "takes 6 inputs, the data has 7"),
+        ({"x": x, "y": np.full(4, 3)}, r"labels must lie in 0\.\.2"),
+        ({"x": x, "y": y - 1}, "labels must lie in"),
+        ({"x": x, "y": np.zeros(3, int)}, "4 samples and y 3 labels"),
+        ({"x": x * np.nan, "y": y}, "not finite"),
+        ({"x": x, "y": np.zeros(4)}, "y integers"),
+        ({"x": np.ones((0, 6)), "y": np.zeros(0, int)}, "no samples"),
+    ):
+        np.savez("bad.npz", **arrays)
+        assert_refused(cli("score", "mlp.pt", "--data", "bad.npz"), message)
+
+
+def test_disk_full__leaves_the_old_output_and_no_partial_file(files: Path) -> None:
+    np.save("big.npy", np.ones((200, 200)))
+    np.save("R.npy", np.zeros((1, 1)))
+    before = sorted(files.iterdir())
+
+    def small_files() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(files.parent)}
+    done = process(
+        *("randomize", "big.npy", "--null", "A", "-o", "R.npy", "--force"),
+        preexec_fn=small_files,
+        env=environment,
+    )
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert re.match("bipnet: error: .*(File too large|disk full)", done.stderr.splitlines()[-1])
+    assert "Traceback" not in done.stderr
+    assert np.load("R.npy").shape == (1, 1)
+    assert [path for path in sorted(files.iterdir()) if path.name[:6] != "kernel"] == before
+
+
+def test_interrupt__leaves_no_partial_file(files: Path) -> None:
+    np.save("big.npy", np.random.default_rng(0).normal(size=(600, 500)))
+    running = subprocess.Popen(
+        [BIPNET, *["randomize", "big.npy", "--null", "G", "--steps", "2000000", "-o", "R.npy"]],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 60
+    while not list(files.glob(".R.npy*")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(1.0)
+    running.send_signal(signal.SIGINT)
+    out, err = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert out == ""
+    assert err.splitlines()[-1].startswith("bipnet: error: interrupted")
+    assert "Traceback" not in err
+    assert not list(files.glob("*R.npy*"))
+
+
+def test_pipe__closed_by_its_reader_is_no_error(files: Path) -> None:
+    done = subprocess.run(
+        f"{BIPNET} layers mlp.pt --json | head -1; exit ${{PIPESTATUS[0]}}",
+        shell=True,
+        executable="/bin/bash",
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stdout == "{\n"
+    assert done.stderr == ""
