@@ -309,7 +309,7 @@ def test_flip_signs__refuses_the_integer_that_has_no_opposite(dtype: Any) -> Non
 def test_flip_signs__twice_gives_the_original(V: my.Matrix, share: float) -> None:
     once = bipnet.flip_signs(V, share)
     assert same_bits(bipnet.flip_signs(once, share), np.array(V))
-    assert same_bits(abs(once), abs(np.array(V))) or (V == 0).any()
+    assert same_bits(abs(once), abs(np.array(V)))
 
 
 # -- add_noise ---------------------------------------------------------------------------------
@@ -377,8 +377,9 @@ def test_add_noise__of_scale_zero_changes_nothing(distribution: Any) -> None:
         ("float16", 1, 1e6),
         ("bfloat16", 3e38, 1e38),
         ("float32", 3e38, 1e38),
-        ("float64", 1.7e308, 1e308),
-        ("float64", 1.0, 1.7e308),
+        ("float64", 1.7e308, 8e307),
+        ("float64", 1.7e308, 1e308),  # wider than NumPy draws
+        ("float64", 1.7e308, 1.7e308),
     ],
 )
 @pytest.mark.parametrize("distribution", ["uniform", "normal"])
@@ -386,17 +387,6 @@ def test_add_noise__says_where_the_dtype_is_too_narrow(
     dtype: str, weight: float, scale: float, distribution: Any
 ) -> None:
     values = np.full(64, weight).astype(my.BFLOAT16 if dtype == "bfloat16" else dtype)
-    if distribution == "normal":
-        values[:] = abs(values).max()
-    if (dtype, weight) == ("float64", 1.0):
-        # No sum overflows: either the noise is drawn or the scale is refused, in our words.
-        try:
-            R = bipnet.add_noise(values, scale, rng=1, distribution=distribution)
-        except bipnet.InputError as error:
-            assert "scale" in str(error)  # noqa: PT017
-        else:
-            assert np.isfinite(R).all()
-        return
     with pytest.raises(bipnet.InputError, match=f"overflows {dtype}; use a wider dtype"):
         bipnet.add_noise(values, scale, rng=1, distribution=distribution)
 
@@ -407,7 +397,9 @@ def test_add_noise__refuses_weights_that_cannot_carry_it(dtype: Any) -> None:
         bipnet.add_noise(np.ones(3, dtype=dtype), 0.1)
 
 
-@pytest.mark.parametrize("scale", [-0.1, np.nan, np.inf, "0.1", None, [0.1], 10**400], ids=repr)
+@pytest.mark.parametrize(
+    "scale", [-0.1, np.nan, np.inf, "0.1", None, [0.1], pytest.param(10**400, id="10**400")]
+)
 def test_add_noise__refuses_a_scale_that_is_none(scale: Any) -> None:
     with pytest.raises(bipnet.InputError, match="scale must be a finite number >= 0"):
         bipnet.add_noise(W, scale)

@@ -228,14 +228,18 @@ def test_open__says_what_is_wrong(tmp_path: Path) -> None:
 
 
 def test_new_store__an_error_leaves_things_as_they_were(tmp_path: Path) -> None:
-    with pytest.raises(ZeroDivisionError), new_store(tmp_path / "s.zarr") as store:
-        store.add("fc", weights())
-        raise ZeroDivisionError
+    def fails(force: bool) -> None:
+        with new_store(tmp_path / "s.zarr", force=force) as store:
+            store.add("fb", weights())
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fails(force=False)
     assert list(tmp_path.iterdir()) == []
     with new_store(tmp_path / "s.zarr") as store:
         store.add("fc", weights())
-    with pytest.raises(ZeroDivisionError), new_store(tmp_path / "s.zarr", force=True):
-        raise ZeroDivisionError
+    with pytest.raises(ZeroDivisionError):
+        fails(force=True)
     assert list(open_store(tmp_path / "s.zarr")) == ["fc"]
     (tmp_path / "other").mkdir()
     with (
@@ -251,9 +255,12 @@ def test_new_store__an_error_leaves_things_as_they_were(tmp_path: Path) -> None:
 WRITER = """
 import sys
 import numpy as np
+import bipnet
 from bipnet import new_store, open_store
 path, how, start = sys.argv[1], sys.argv[2], int(sys.argv[3])
 rng = np.random.default_rng(start)
+bipnet.randomize(np.ones((2, 3)) * [1, -1, 2], "A", rng=1)  # what is slow the first time
+bipnet.SignedBipartiteGraph([[1.0]]).n_edges
 print("ready", flush=True)
 for i in range(start, start + 10_000):
     W = rng.normal(size=(60, 40)).astype(np.float32)
@@ -279,6 +286,11 @@ def _writer(path: Path, how: str, start: int) -> subprocess.Popen[str]:
     return writer
 
 
+def _kill(writer: subprocess.Popen[str]) -> None:
+    writer.send_signal(signal.SIGKILL)
+    writer.communicate()
+
+
 @pytest.mark.parametrize("how", ["add", "replace"])
 def test_kill__leaves_the_store_as_it_was_or_complete(tmp_path: Path, how: str) -> None:
     path = tmp_path / "s.zarr"
@@ -289,9 +301,8 @@ def test_kill__leaves_the_store_as_it_was_or_complete(tmp_path: Path, how: str) 
     n_before = 2
     for attempt in range(12):
         writer = _writer(path, how, 10_000 * attempt)
-        time.sleep(delays.uniform(0.0, 0.4))
-        writer.send_signal(signal.SIGKILL)
-        writer.wait()
+        time.sleep(delays.uniform(0.0, 0.5))
+        _kill(writer)
         n_layers = _read_everything(path)
         assert n_layers >= n_before if how == "add" else n_layers == 2
         n_before = n_layers if how == "add" else 2
@@ -311,7 +322,6 @@ def test_readers__see_whole_layers_while_one_writes(tmp_path: Path) -> None:
         while time.monotonic() < end:
             counts.append(_read_everything(path))
     finally:
-        writer.kill()
-        writer.wait()
+        _kill(writer)
     assert counts == sorted(counts)
     assert counts[-1] > counts[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 
 import click
@@ -55,6 +56,7 @@ def demo(
     and .json, the layers and their verified draws as demo-layers.zarr, and one trained network
     per task with its test data for `bipnet score`.
     """
+    importlib.import_module("bipnet.experiments")  # first: it says which extra is missing
     import matplotlib
 
     matplotlib.use("agg")  # pictures go into files: no screen is needed
