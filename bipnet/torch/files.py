@@ -58,12 +58,7 @@ class StateDictSource(CheckpointSource):
             yield writer
             writer.finish()
             with partial.open("wb") as file:  # a path would be written into the archive
-                try:
-                    torch.save(content, file)
-                except RuntimeError as error:
-                    if isinstance(error.__context__, OSError):  # a full disk, in torch's words
-                        raise error.__context__ from None
-                    raise
+                torch.save(content, file)
 
 
 class _InPlace(PieceWriter):
