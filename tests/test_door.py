@@ -173,7 +173,7 @@ def test_door__names_the_place_in_a_tensor(dtype: str) -> None:
 
 def test_door__takes_the_largest_and_smallest_finite_weights() -> None:
     for dtype in my.FLOATS:
-        info = ml_dtypes.finfo(dtype)
+        info: Any = ml_dtypes.finfo(dtype)  # type: ignore[no-untyped-call]
         V = np.array([[info.max, -info.max, info.smallest_subnormal]], dtype=dtype)
         assert SignedBipartiteGraph(V).n_edges == 3
     for dtype in my.SIGNED_INTS:
@@ -285,6 +285,7 @@ def test_from_csr__takes_any_whole_number_as_an_index(index_dtype: Any) -> None:
         ({"data": [1.0, -2.0, np.nan, -4.0]}, r"the graph\[1, 1\] is nan"),
         ({"shape": (2, 3, 4)}, "two dimensions"),
         ({"shape": (0, 3)}, "no rows"),
+        ({"shape": (2.5, 3)}, "integer|whole|shape"),
         ({"shape": (2, -3)}, "column|shape"),
     ],
     ids=str,

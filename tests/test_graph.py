@@ -15,10 +15,13 @@ from hypothesis import given
 
 import bipnet
 from bipnet import SignedBipartiteGraph
+from bipnet.graph import Side, Sign
 
 W = np.array([[1.5, -2.0, 3.0, 0.0], [0.0, 4.5, -5.0, 6.0], [-7.0, 8.0, 0.0, -9.5]])
 
-SIDES_AND_SIGNS = [(side, sign) for side in ("left", "right") for sign in ("+", "-")]
+SIDES: tuple[Side, ...] = ("left", "right")
+SIGNS: tuple[Sign, ...] = ("+", "-")
+SIDES_AND_SIGNS = [(side, sign) for side in SIDES for sign in SIGNS]
 
 
 def as_csr_graph(V: my.Matrix, **labels: Any) -> SignedBipartiteGraph:
@@ -49,7 +52,7 @@ def test_graph__counts_and_sums_what_the_oracle_does(dtype: Any) -> None:
             for side, sign in SIDES_AND_SIGNS:
                 assert g.degrees(side, sign).tolist() == oracles.degrees(V, side, sign)
                 assert g.strengths(side, sign).tolist() == oracles.strengths(V, side, sign)
-            for side in ("left", "right"):
+            for side in SIDES:
                 assert g.degrees(side).tolist() == oracles.degrees(V, side)
 
     check()
@@ -66,6 +69,13 @@ def test_graph__strength_of_both_signs_is_their_sum() -> None:
     g = SignedBipartiteGraph(W)
     assert g.strengths("left").tolist() == [6.5, 15.5, 24.5]
     assert g.strengths("left", "-").tolist() == [2.0, 5.0, 16.5]
+
+
+def test_graph__strengths_beyond_any_float_are_infinite_without_a_warning() -> None:
+    g = SignedBipartiteGraph([[1.5e308, 1.5e308, -1.5e308]])
+    assert g.strengths("left", "+").tolist() == [np.inf]
+    assert g.strengths("left").tolist() == [np.inf]
+    assert SignedBipartiteGraph([[1.5e308, -1.5e308]]).strengths("left").tolist() == [np.inf]
 
 
 def test_graph__sums_small_floats_in_double_precision() -> None:
@@ -161,6 +171,14 @@ def test_graph__arrays_are_read_only() -> None:
             array[0] = 1
 
 
+def test_graph__its_own_arrays_cannot_be_made_writable_again() -> None:
+    # Indices and checksum are kept: weights that change behind them would make them wrong.
+    g = SignedBipartiteGraph(W)
+    for array in (g.to_array(), g.degrees("left", "+"), g.strengths("right", "-")):
+        with pytest.raises(ValueError, match="WRITEABLE"):
+            array.flags.writeable = True
+
+
 def test_graph__a_later_change_of_the_callers_array_does_not_show() -> None:
     dense, sparse = W.copy(), scipy.sparse.csr_array(W)
     graphs = [SignedBipartiteGraph(dense), SignedBipartiteGraph(sparse)]
@@ -214,6 +232,11 @@ def test_labels__of_a_graph_are_taken_over_unless_new_ones_are_given() -> None:
     again = SignedBipartiteGraph(g, right_labels="1234")
     assert again.left_labels == ("a", "b", "c")
     assert again.right_labels == ("1", "2", "3", "4")
+
+
+def test_labels__that_cannot_be_compared_are_refused() -> None:
+    with pytest.raises((bipnet.InputError, bipnet.DTypeError), match="left_labels"):
+        SignedBipartiteGraph(W, left_labels=[["a"], ["b"], ["c"]])
 
 
 @pytest.mark.parametrize("side", ["left", "right"])
@@ -329,7 +352,9 @@ def test_to_scipy__says_what_to_do_where_scipy_has_no_such_dtype(dtype: Any) -> 
 
 
 def test_weights__are_those_it_was_made_from() -> None:
-    assert np.array_equal(SignedBipartiteGraph(W).weights, W)
+    dense = SignedBipartiteGraph(W).weights
+    assert isinstance(dense, np.ndarray)
+    assert np.array_equal(dense, W)
     sparse = SignedBipartiteGraph(scipy.sparse.coo_array(W)).weights
     assert isinstance(sparse, scipy.sparse.csr_array)
     assert np.array_equal(sparse.toarray(), W)

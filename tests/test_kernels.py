@@ -23,6 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 Words = np.ndarray[Any, Any]
+Tables = tuple[Words, Words, Words, Words]
 
 FALSE_ALARM = 1e-4
 """Probability that a chi-square test below fails though the kernel is right."""
@@ -327,7 +328,7 @@ def test_first_tradable_pair__follows_its_twin(width: int) -> None:
 # -- loops -------------------------------------------------------------------------------------
 
 
-def loop_tables(left: Words, right: Words, positive: Words, n_nodes: int) -> tuple[Words, ...]:
+def loop_tables(left: Words, right: Words, positive: Words, n_nodes: int) -> Tables:
     """(starts, incident, place, out), filled by the kernel."""
     counts = np.bincount(left, minlength=n_nodes) + np.bincount(right, minlength=n_nodes)
     starts = np.concatenate([[0], np.cumsum(counts)])
@@ -338,9 +339,7 @@ def loop_tables(left: Words, right: Words, positive: Words, n_nodes: int) -> tup
     return starts, incident, place, out
 
 
-def assert_tables_agree(
-    left: Words, right: Words, positive: Words, tables: tuple[Words, ...]
-) -> None:
+def assert_tables_agree(left: Words, right: Words, positive: Words, tables: Tables) -> None:
     """Out-edges first at every node, every edge once at both of its ends."""
     starts, incident, place, out = tables
     for node in range(len(out)):

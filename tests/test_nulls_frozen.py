@@ -201,6 +201,16 @@ def test_frozen__warnings_point_at_the_line_of_the_caller() -> None:
     assert [warning.filename for warning in caught] == [__file__] * 2
 
 
+def test_frozen__warnings_of_a_loop_over_an_ensemble_point_at_the_line_of_the_caller() -> None:
+    draws = bipnet.ensemble(np.zeros((2, 2)), "A", 2, rng=1)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for _ in draws:
+            pass
+        draws[:2]
+    assert [warning.filename for warning in caught] == [__file__] * 4
+
+
 def test_frozen__warnings_of_a_draw_into_out_point_at_the_line_of_the_caller() -> None:
     W = np.zeros((2, 2))
     with warnings.catch_warnings(record=True) as caught:

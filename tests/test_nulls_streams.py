@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
+import bipnet_kernels
 import numpy as np
 import oracles
 import pytest
@@ -12,6 +13,7 @@ import strategies as my
 
 import bipnet
 from bipnet._streams import STREAM_VERSION
+from bipnet.nulls import _signs
 
 pytestmark = pytest.mark.filterwarnings("ignore::bipnet.FrozenWarning")
 
@@ -262,6 +264,82 @@ def test_stream__leads_from_the_seed_to_the_bits_as_written_down(null: str) -> N
     wanted = np.array(by_hand, dtype=np.uint64).view(np.int64).reshape(V.shape)
     R = bipnet.randomize(GOLDEN_W, null, rng=2024, name="golden", index=1)
     assert np.array_equal(R if null not in "DF" else R.T, wanted)
+
+
+def spread_by_hand(V: my.Matrix, positive: list[int], index: int) -> my.Matrix:
+    """Second half of G by hand: the weights on a new sign pattern (edges in row-major order)."""
+    words, nonzero, negative = oracles.words_of(V)
+    key = oracles.stream_key(2024, [], index, "G weights", "")
+    by_hand = oracles.spread_by_sign(words, positive, nonzero, negative, key)
+    return np.array(by_hand, dtype=f"u{V.itemsize}").view(V.dtype).reshape(V.shape)
+
+
+def signed(shape: tuple[int, int], share: float) -> my.Matrix:
+    """Distinct float32 weights with a share of positive ones."""
+    positive = np.random.default_rng(shape[0]).random(shape) < share
+    weights = np.arange(1, shape[0] * shape[1] + 1, dtype=np.float32).reshape(shape)
+    return np.where(positive, weights, -weights)
+
+
+@pytest.mark.parametrize("rounds_per_call", [None, 1, 3])
+@pytest.mark.parametrize("shape", [(7, 70), (130, 5), (6, 6)], ids=str)
+def test_stream__leads_from_the_seed_to_the_trades_of_g(
+    shape: tuple[int, int], rounds_per_call: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    V = signed(shape, 0.4)
+    tall = shape[0] > shape[1]  # lines run along the longer side
+    lines = [oracles.packed(np.nonzero(line > 0)[0].tolist(), 3) for line in (V.T if tall else V)]
+    if rounds_per_call is not None:  # kernel calls are cut short so that Ctrl-C is honoured
+        n_words = -(-max(shape) // 64)
+        monkeypatch.setattr(_signs, "_BITS_PER_CALL", rounds_per_call * 64 * min(shape) * n_words)
+    # Words that are empty in all lines draw random numbers too: leave them out.
+    lines = [line[: -(-max(shape) // 64)] for line in lines]
+    key = oracles.stream_key(2024, [], 3, "G trades", "")
+    lines, _ = oracles.trade_rounds(lines, None, 0, 7, key)
+    cells = np.zeros((min(shape), max(shape)), dtype=int)
+    for i, line in enumerate(lines):
+        cells[i, oracles.set_bits(line)] = 1
+    positive = (cells.T if tall else cells).reshape(-1).tolist()
+    R = bipnet.randomize(V, "G", rng=2024, index=3, steps=7)
+    assert np.array_equal(R, spread_by_hand(V, positive, 3))
+    assert not np.array_equal(np.sign(R), np.sign(V))
+
+
+def test_stream__leads_from_the_seed_to_the_swaps_of_g() -> None:
+    # Enough attempts for two kernel calls: the second one goes on where the first one stopped.
+    V = signed((6, 8), 0.4)
+    cells = (V > 0).astype(np.uint8)
+    left, right = np.nonzero(cells)
+    n_attempts = 257 * bipnet_kernels.ATTEMPTS_PER_STREAM + 17
+    key = np.array(oracles.stream_key(2024, [], 3, "G swaps", ""), dtype=np.uint64)
+    bipnet_kernels.swap_attempts(cells, left, right, 0, n_attempts, key)
+    R = bipnet.randomize(V, "G", rng=2024, index=3, method="swap", steps=n_attempts)
+    assert np.array_equal(R, spread_by_hand(V, cells.reshape(-1).tolist(), 3))
+
+
+def test_stream__leads_from_the_seed_to_the_loops_of_g() -> None:
+    # So few edges that trades are left out: loops alone, and in two kernel calls.
+    V = np.zeros((40, 40), dtype=np.float32)
+    V[10:15, 20:25] = signed((5, 5), 0.5)
+    V[[10, 11, 12, 13, 14], [20, 21, 22, 23, 24]] = 0
+    cells = oracles.edges(V)
+    assert V.size > 64 * len(cells)
+    steps = 420
+    n_streams = -(-steps * 80 // bipnet_kernels.LOOPS_PER_STREAM)
+    assert n_streams == 33
+    positive, n_flipped = oracles.loop_streams(
+        [i for i, _ in cells],
+        [40 + j for _, j in cells],
+        [int(V[cell] > 0) for cell in cells],
+        80,
+        0,
+        n_streams,
+        oracles.stream_key(2024, [], 3, "G loops", ""),
+        bipnet_kernels.LOOPS_PER_STREAM,
+    )
+    assert n_flipped > 100
+    R = bipnet.randomize(V, "G", rng=2024, index=3, steps=steps)
+    assert np.array_equal(R, spread_by_hand(V, positive, 3))
 
 
 @my.each_row

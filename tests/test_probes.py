@@ -108,9 +108,11 @@ def test_add_noise__touches_edges_alone(dtype: Any, distribution: Any) -> None:
 @pytest.mark.parametrize("name", ["prune", "flip_signs"])
 def test_share__of_zero_changes_nothing_and_of_one_everything(name: str) -> None:
     probe = getattr(bipnet, name)
-    for share in (0, 0.0, False, np.float32(0)):
+    nothing: list[Any] = [0, 0.0, False, np.float32(0)]
+    everything: list[Any] = [1, 1.0, np.int64(1)]
+    for share in nothing:
         assert same_bits(probe(W, share), W)
-    for share in (1, 1.0, np.int64(1)):
+    for share in everything:
         assert np.array_equal(probe(W, share), W * 0 if name == "prune" else -W)
 
 
@@ -366,7 +368,8 @@ def test_add_noise__follows_its_distribution() -> None:
 
 @pytest.mark.parametrize("distribution", ["uniform", "normal"])
 def test_add_noise__of_scale_zero_changes_nothing(distribution: Any) -> None:
-    for scale in (0, 0.0, np.float32(0)):
+    scales: list[Any] = [0, 0.0, np.float32(0)]
+    for scale in scales:
         assert same_bits(bipnet.add_noise(W, scale, rng=1, distribution=distribution), W)
 
 
@@ -389,6 +392,12 @@ def test_add_noise__says_where_the_dtype_is_too_narrow(
     values = np.full(64, weight).astype(my.BFLOAT16 if dtype == "bfloat16" else dtype)
     with pytest.raises(bipnet.InputError, match=f"overflows {dtype}; use a wider dtype"):
         bipnet.add_noise(values, scale, rng=1, distribution=distribution)
+
+
+def test_add_noise__takes_any_scale_whose_noise_fits() -> None:
+    R = bipnet.add_noise(np.ones(64), 1.7e308, rng=1)
+    assert np.isfinite(R).all()
+    assert abs(R).max() > 1e308
 
 
 @pytest.mark.parametrize("dtype", [*my.SIGNED_INTS, *my.UNSIGNED], ids=str)

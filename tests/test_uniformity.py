@@ -39,6 +39,7 @@ MATRICES: dict[str, Any] = {
     "empty diagonal 4x4": [[0, 1, -1, -1], [-1, 0, 1, -1], [-1, -1, 0, 1], [1, -1, -1, 0]],
     "two hexagons": np.kron(np.eye(2), [[0, 1, -1], [-1, 0, 1], [1, -1, 0]]),
     "hexagon with a tail": [[0, 1, -1, 2], [-1, 0, 1, 0], [1, -1, 0, -2]],
+    "a hexagon among few": np.pad([[0, 1, -2], [-1, 0, 3], [1, -1, 0]], ((0, 17), (17, 0))),
     # Signs alone: every pattern is one state.
     "margins 2 1 1": [[1, 1, -1], [1, -1, -1], [-1, -1, 1]],
     "margins 4 1 1": [[1, 1, 1, 1, -1], [-1, -1, -1, -1, 1], [-1, -1, 1, -1, -1]],
@@ -225,7 +226,7 @@ def lopsided_shuffle(rng: np.random.Generator) -> bytes:
     """Swaps every place with a place among *all*, not among those still open."""
     items = np.arange(4.0)
     for i in range(4):
-        j = rng.integers(4)
+        j = int(rng.integers(4))
         items[[i, j]] = items[[j, i]]
     return items.tobytes()
 
@@ -234,7 +235,7 @@ def shuffle_by_remainder(rng: np.random.Generator) -> bytes:
     """Fisher-Yates with bounded integers made by a remainder (here of 3 bits)."""
     items = np.arange(4.0)
     for i in (3, 2, 1):
-        j = rng.integers(8) % (i + 1)
+        j = int(rng.integers(8)) % (i + 1)
         items[[i, j]] = items[[j, i]]
     return items.tobytes()
 
@@ -243,7 +244,7 @@ def sattolo_shuffle(rng: np.random.Generator) -> bytes:
     """Fisher-Yates that is off by one: no item may stay where it is."""
     items = np.arange(4.0)
     for i in (3, 2, 1):
-        j = rng.integers(i)
+        j = int(rng.integers(i))
         items[[i, j]] = items[[j, i]]
     return items.tobytes()
 
