@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from bipnet.errors import MissingFileError, OutputExistsError
+from bipnet.errors import BipnetError, MissingFileError, OutputExistsError
 
 _PARTIAL = ".partial-"
 _AT_FDCWD = -100
@@ -47,7 +47,7 @@ def new_file(path: Path, *, force: bool = False) -> Iterator[Path]:
     require_free_output(path, force)
     if path.is_dir():
         raise OutputExistsError(f"the output is a folder, a file was wanted: {path}")
-    with _claimed(path, tempfile.mkstemp) as partial:
+    with _claimed(path, tempfile.mkstemp) as partial, _naming(path):
         yield partial
         _flush(partial)
         _take_umask(partial)
@@ -62,7 +62,7 @@ def new_folder(path: Path, *, force: bool = False) -> Iterator[Path]:
     An old folder is exchanged for the new one in a single step where the system can do that.
     """
     require_free_output(path, force)
-    with _claimed(path, tempfile.mkdtemp) as partial:
+    with _claimed(path, tempfile.mkdtemp) as partial, _naming(path):
         yield partial
         flush_tree(partial)
         partial.chmod(0o777 & ~_umask())
@@ -100,15 +100,24 @@ def _claimed(path: Path, make: Callable[..., Any]) -> Iterator[Path]:
     with lock:
         try:
             yield Path(made)
-        except OSError as error:
-            if error.errno is not None:
-                raise
-            # NumPy's way to say that not everything could be written.
-            raise OSError(
-                errno.EIO, f"could not be written ({error}); is the disk full?", str(path)
-            ) from error
         finally:
             _remove(Path(made))
+
+
+@contextlib.contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Say which output a full or failing disk has stopped."""
+    try:
+        yield
+    except BipnetError:
+        raise
+    except OSError as error:
+        if error.errno is None:  # NumPy's way to say that not everything could be written
+            what = f"could not be written ({error}); is the disk full?"
+            raise OSError(errno.EIO, what, str(path)) from error
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
+            raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
+        raise
 
 
 @contextlib.contextmanager

@@ -72,7 +72,7 @@ def rewritten(path: Path, output: Path, null: str | None, *globs: str) -> Change
     return put
 
 
-# -- one matrix of every format through every null model -------------------------------------------
+# -- one matrix of every format through every null model ---------------------------------------
 
 
 def write_npy(path: Path) -> None:
@@ -739,7 +739,7 @@ def test_pt__of_a_pruned_model_has_its_masks_folded(tmp_path: Path) -> None:
         assert again.read(named(again)[name]) == put[name]
 
 
-# -- which tensors are layers, and how they lie --------------------------------------------------
+# -- which tensors are layers, and how they lie ------------------------------------------------
 
 
 def saved(tensors: dict[str, Any], folder: Path, suffix: str = ".safetensors") -> Source:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import scipy.sparse
+import strategies as my
 
 import bipnet
 from bipnet import NULL_MODELS
@@ -14,7 +19,9 @@ torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 from torch.nn.utils import prune  # noqa: E402
 
+from bipnet.convert import open_source  # noqa: E402
 from bipnet.torch import list_layers, swapped  # noqa: E402
+from bipnet.torch.files import StateDictSource  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore::bipnet.FrozenWarning")
 
@@ -35,9 +42,14 @@ class Net(nn.Module):
         prune.l1_unstructured(self.pruned, "weight", amount=0.4)
 
 
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    """The same random weights in every run."""
+    torch.manual_seed(3)
+
+
 @pytest.fixture
 def net() -> Net:
-    torch.manual_seed(3)
     return Net()
 
 
@@ -183,3 +195,328 @@ def test_swapped__refuses_what_does_not_fit(net: Net) -> None:
         with pytest.raises(error, match=message), swapped(net, **options):
             pytest.fail("nothing may be put in")
     assert changed(before, net) == set()
+
+
+# -- every byte, whatever happens --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("layers", [None, "*", ["rnn", "head"], "conv.weight#1"])
+@my.each_row
+def test_swapped__restores_every_byte_for_any_choice_of_layers(
+    net: Net, null: str, method: str, layers: Any
+) -> None:
+    before = contents(net)
+    pointers = {name: parameter.data_ptr() for name, parameter in net.named_parameters()}
+    chosen = [layer.info.name for layer in list_layers(net, layers)]
+    old = {layer.info.name: layer.graph() for layer in list_layers(net, layers)}
+    steps = 20 if null == "G" else None
+    with swapped(net, null, layers=layers, rng=5, method=method, steps=steps) as put:
+        assert list(put) == chosen
+        for name, graph in put.items():
+            assert bipnet.verify(old[name], graph, null).ok
+        touched = {name.partition("#")[0] for name in chosen}
+        hidden = {"pruned.weight": "pruned.weight_orig", "embed.weight": "head.weight"}
+        touched |= {hidden[name] for name in touched if name in hidden}
+        assert changed(before, net) <= touched
+        assert changed(before, net)
+        assert not any("bias" in name or "norm" in name for name in changed(before, net))
+    assert contents(net) == before
+    assert {name: parameter.data_ptr() for name, parameter in net.named_parameters()} == pointers
+
+
+class Stop(BaseException):
+    """An interruption that is no Exception."""
+
+
+@pytest.mark.parametrize("n_put", [1, 2, 3])
+def test_swapped__restores_when_it_is_interrupted_between_two_layers(
+    net: Net, n_put: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from bipnet.torch import swap
+
+    real, calls = swap.put_pieces, 0
+
+    def interrupted(*arguments: Any) -> None:
+        nonlocal calls
+        calls += 1
+        real(*arguments)
+        if calls == n_put:  # of three tensors: the convolution's two groups are put at once
+            raise Stop
+
+    before = contents(net)
+    monkeypatch.setattr(swap, "put_pieces", interrupted)
+    with pytest.raises(Stop), swapped(net, "A", rng=1):
+        pytest.fail("the block must not run")
+    assert contents(net) == before
+
+
+@pytest.mark.parametrize("error", [ValueError("mine"), KeyboardInterrupt(), Stop(), SystemExit(2)])
+def test_swapped__lets_the_error_of_its_block_through(net: Net, error: BaseException) -> None:
+    def fails() -> None:
+        with swapped(net, "A", rng=1), swapped(net, "B", rng=2):
+            raise error
+
+    before = contents(net)
+    with pytest.raises(type(error)) as raised:
+        fails()
+    assert raised.value is error
+    assert contents(net) == before
+
+
+def test_swapped__restores_what_was_changed_inside(net: Net) -> None:
+    before = contents(net)
+    with swapped(net, "A", rng=1):
+        net.fc.weight.data.zero_()
+        net.fc.weight.data[0, 0] = float("nan")
+    assert contents(net) == before
+
+
+def test_swapped__restores_odd_bits(net: Net) -> None:
+    # -0.0 and subnormal numbers are weights like any other; what a mask hides may even be NaN.
+    net.fc.weight.data[0, :3] = torch.tensor([-0.0, 1e-45, -1e-45])
+    hidden = (net.pruned.weight_mask == 0).nonzero()[0].tolist()
+    net.pruned.weight_orig.data[tuple(hidden)] = float("nan")
+    before = contents(net)
+    with swapped(net, "A", layers=["fc", "pruned"], rng=1) as put:
+        assert put["fc.weight"].n_edges == net.fc.weight.numel() - 1
+        assert "pruned.weight_orig" in changed(before, net)
+    after = contents(net)
+    assert after["fc.weight"] == before["fc.weight"]
+    assert after["pruned.weight_orig"] == before["pruned.weight_orig"]
+
+
+def test_swapped__leaves_gradients_and_the_optimizer_alone(net: Net) -> None:
+    optimizer = torch.optim.SGD(net.fc.parameters(), lr=0.1, momentum=0.9)
+    net.fc(torch.ones(2, 6)).sum().backward()
+    gradient = net.fc.weight.grad.clone()
+    before = net.fc.weight.detach().clone()
+    with swapped(net, "A", rng=1):
+        net.fc(torch.ones(2, 6))
+        assert torch.equal(net.fc.weight.grad, gradient)
+    optimizer.step()
+    torch.testing.assert_close(net.fc.weight.detach(), before - 0.1 * gradient)
+    assert all(parameter.is_leaf for parameter in net.parameters())
+
+
+def test_swapped__works_on_frozen_models_and_without_gradients() -> None:
+    model = nn.Linear(6, 5).requires_grad_(False)
+    before = contents(model)
+    with torch.inference_mode(), swapped(model, "A", rng=1):
+        assert changed(before, model) == {"weight"}
+    assert contents(model) == before
+
+
+def test_swapped__keeps_every_mode_of_the_model(net: Net) -> None:
+    net.norm.eval()
+    modes = [module.training for module in net.modules()]
+    with swapped(net, "A", rng=1):
+        assert [module.training for module in net.modules()] == modes
+    assert [module.training for module in net.modules()] == modes
+
+
+# -- the same bits everywhere ------------------------------------------------------------------
+
+
+@my.each_letter
+@pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
+def test_swapped__gives_the_bits_of_the_randomised_checkpoint(
+    null: str, suffix: str, net: Net, tmp_path: Path
+) -> None:
+    from safetensors.torch import load_file, save_file
+
+    net.head.weight = nn.Parameter(net.head.weight.detach().clone())  # safetensors has no ties
+    # A raw checkpoint does not say that a convolution has groups.
+    state = {name: tensor for name, tensor in net.state_dict().items() if "conv" not in name}
+    path, output = tmp_path / f"w{suffix}", tmp_path / f"out{suffix}"
+    source: Any
+    if suffix == ".pt":
+        torch.save(state, path)
+        source = StateDictSource(path)
+    else:
+        save_file(state, path)
+        source = open_source(path)
+    globs = ["fc", "pruned", "rnn", "embed", "head"]
+    settings: dict[str, Any] = {"rng": 2**70, "index": 4}
+    with swapped(net, null, layers=globs, **settings) as put:
+        new = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+    by_name = {layer.name: layer for layer in source.layers}
+    lie = {layer.info.name: layer.info.orientation for layer in list_layers(net, globs)}
+    with source.writer(output, force=False) as writer:
+        for name, graph in put.items():
+            assert by_name[name].orientation == lie[name]
+            drawn = bipnet.randomize(source.read(by_name[name]), null, name=name, **settings)
+            assert drawn == graph
+            writer.put(by_name[name], drawn)
+    written = torch.load(output, weights_only=True) if suffix == ".pt" else load_file(output)
+    assert set(written) == set(state)
+    for name, tensor in written.items():
+        assert torch.equal(tensor, new[name]), name
+
+
+def test_swapped__of_tied_weights_gives_the_bits_of_the_tied_checkpoint(
+    net: Net, tmp_path: Path
+) -> None:
+    state = {"head.weight": net.head.weight, "embed.weight": net.embed.weight}
+    torch.save(state, tmp_path / "w.pt")
+    source = StateDictSource(tmp_path / "w.pt")
+    (layer,) = source.layers
+    with swapped(net, "E", layers="head", rng=9) as put:
+        assert bipnet.randomize(source.read(layer), "E", rng=9, name=layer.name) == put[layer.name]
+
+
+@pytest.mark.parametrize("rng", [np.random.SeedSequence(3, spawn_key=(1,)), np.int64(3), 2**100])
+def test_swapped__takes_any_seed(net: Net, rng: Any) -> None:
+    graphs = {layer.info.name: layer.graph() for layer in list_layers(net)}
+    with swapped(net, "B", rng=rng, index=1) as put:
+        for name, graph in graphs.items():
+            assert put[name] == bipnet.randomize(graph, "B", rng=rng, index=1, name=name)
+
+
+def test_swapped__advances_a_generator_once_for_all_layers(net: Net) -> None:
+    def drawn(rng: Any) -> dict[str, str]:
+        with swapped(net, "A", rng=rng) as put:
+            return {name: graph.checksum() for name, graph in put.items()}
+
+    generator = np.random.default_rng(1)
+    first, second = drawn(generator), drawn(generator)
+    assert drawn(np.random.default_rng(1)) == first != second
+    once = np.random.default_rng(1)
+    bipnet.randomize(np.eye(3) + 1, "A", rng=once)
+    assert drawn(once) == second
+
+
+def test_swapped__without_a_seed_draws_anew(net: Net) -> None:
+    drawn = set()
+    for _ in range(3):
+        with swapped(net, "A") as put:
+            drawn.add(put["fc.weight"].checksum())
+    assert len(drawn) == 3
+
+
+# -- given weights -----------------------------------------------------------------------------
+
+
+def dense(model: nn.Module, name: str) -> np.ndarray[Any, Any]:
+    """The weights of one layer as an array of its own."""
+    (layer,) = [layer for layer in list_layers(model, "*") if layer.info.name == name]
+    return layer.graph().to_array().copy()
+
+
+GIVEN: dict[str, Callable[[np.ndarray[Any, Any]], Any]] = {
+    "array": lambda W: W,
+    "Fortran order": np.asfortranarray,
+    "tensor": torch.from_numpy,
+    "sparse": scipy.sparse.csc_array,
+    "graph": bipnet.SignedBipartiteGraph,
+}
+
+
+@pytest.mark.parametrize("container", GIVEN.values(), ids=GIVEN)
+def test_given_weights__may_be_any_container(
+    container: Callable[[np.ndarray[Any, Any]], Any], net: Net
+) -> None:
+    before = contents(net)
+    W = -dense(net, "fc.weight")
+    with swapped(net, weights={"fc.weight": container(W)}) as put:
+        np.testing.assert_array_equal(net.fc.weight.detach().numpy().T, W)
+        np.testing.assert_array_equal(put["fc.weight"].to_array(), W)
+    assert contents(net) == before
+
+
+def test_given_weights__may_be_several_and_one_group_alone(net: Net) -> None:
+    before = contents(net)
+    other_group = net.conv.weight[:3].detach().clone()
+    new = {name: -dense(net, name) for name in ("conv.weight#1", "fc.weight")}
+    with swapped(net, weights=new) as put:
+        assert set(put) == set(new)
+        assert torch.equal(net.conv.weight[:3], other_group)
+        np.testing.assert_array_equal(dense(net, "conv.weight#1"), new["conv.weight#1"])
+        assert changed(before, net) == {"conv.weight", "fc.weight"}
+    assert contents(net) == before
+
+
+@pytest.mark.parametrize("name", ["embed.weight", "head.weight", "head"])
+def test_given_weights__of_tied_layers_go_by_either_name(name: str, net: Net) -> None:
+    before = contents(net)
+    W = -dense(net, "embed.weight")
+    with swapped(net, weights={name: W}) as put:
+        assert list(put) == ["embed.weight"]
+        np.testing.assert_array_equal(net.head.weight.detach().numpy(), W)
+    assert contents(net) == before
+
+
+def test_given_weights__for_both_names_of_tied_layers_are_refused(net: Net) -> None:
+    before = contents(net)
+    W = dense(net, "embed.weight")
+    with (
+        pytest.raises(bipnet.InputError, match="tied to a layer that has its weights already"),
+        swapped(net, weights={"embed.weight": W, "head.weight": W}),
+    ):
+        pytest.fail("nothing may be put in")
+    assert contents(net) == before
+
+
+@pytest.mark.parametrize(
+    ("weights", "error"),
+    [
+        ({"fc.weight": np.full((6, 8), np.nan, np.float32)}, bipnet.InputError),
+        ({"fc.weight": np.ones(48, np.float32)}, bipnet.InputError),
+        ({"fc.weight": "text"}, bipnet.DTypeError),
+        ({"fc.weight": np.ones((6, 8), np.float16)}, bipnet.InputError),
+        ({"fc.bias": np.ones((1, 8), np.float32)}, bipnet.LayerNotFoundError),
+        ({"norm.weight": np.ones((1, 8), np.float32)}, bipnet.LayerNotFoundError),
+        ({"conv.weight": np.ones((36, 3), np.float32)}, bipnet.LayerNotFoundError),
+    ],
+)
+def test_given_weights__that_do_not_fit_leave_the_model_alone(
+    weights: dict[str, Any], error: type[Exception], net: Net
+) -> None:
+    before = contents(net)
+    fine = {"pruned.weight": dense(net, "pruned.weight")}
+    with pytest.raises(error), swapped(net, weights={**fine, **weights}):
+        pytest.fail("nothing may be put in")
+    assert contents(net) == before
+
+
+# -- warnings and refusals ---------------------------------------------------------------------
+
+
+def test_frozen_layer__is_named_in_the_warning() -> None:
+    model = nn.ModuleDict({"plain": nn.Linear(9, 8), "block": nn.Sequential(nn.Linear(4, 3))})
+    model["block"][0].weight.data.abs_()
+    with (
+        pytest.warns(bipnet.FrozenWarning, match=r"model G of block\.0\.weight: signs") as caught,
+        swapped(model, "G", rng=1),
+    ):
+        pass
+    assert not [warning for warning in caught if "plain" in str(warning.message)]
+    model["plain"].weight.data.zero_()
+    with (
+        pytest.warns(bipnet.FrozenWarning, match=r"plain\.weight: nothing can move.*no edges"),
+        swapped(model, "A", rng=1),
+    ):
+        pass
+
+
+def test_frozen_warning__made_an_error_leaves_the_model_alone() -> None:
+    model = nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 2))
+    model[1].weight.data.zero_()
+    before = contents(model)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", bipnet.FrozenWarning)
+        with pytest.raises(bipnet.FrozenWarning), swapped(model, "A", rng=1):
+            pytest.fail("nothing may be put in")
+    assert contents(model) == before
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"method": "fast"}, {"steps": 3}, {"index": -1}, {"rng": -1}, {"rng": "seed"}, {"rng": True}],
+)
+def test_wrong_settings__are_refused_before_anything_is_put_in(
+    options: dict[str, Any], net: Net
+) -> None:
+    before = contents(net)
+    with pytest.raises(bipnet.InputError), swapped(net, "A", **options):
+        pytest.fail("nothing may be put in")
+    assert contents(net) == before

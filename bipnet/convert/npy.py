@@ -33,8 +33,7 @@ def open_npy(path: Path) -> SingleMatrixSource:
     require_memory(array.nbytes, f"reading {path}")
 
     def save(graph: SignedBipartiteGraph, to: Path) -> None:
-        with to.open("wb") as file:
-            np.save(file, arranged_like(graph.to_array(), array), allow_pickle=False)
+        _save(to, arranged_like(graph.to_array(), array))
 
     return SingleMatrixSource(path, "npy", array, save)
 
@@ -55,5 +54,11 @@ def save_npy(graph: SignedBipartiteGraph, path: Path) -> None:
     """
     if graph.dtype == BFLOAT16:
         raise DTypeError(".npy cannot hold bfloat16; write .safetensors or .pt instead")
-    with path.open("wb") as file:
-        np.save(file, graph.to_array(), allow_pickle=False)
+    _save(path, graph.to_array())
+
+
+def _save(path: Path, values: Array) -> None:
+    # Not "wb": into such a file NumPy writes by itself, and a full disk is "30000 requested and
+    # 12484 written" then.
+    with path.open("w+b") as file:
+        np.save(file, values, allow_pickle=False)

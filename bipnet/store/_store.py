@@ -190,6 +190,13 @@ class Store(Mapping[str, "StoredLayer"]):
         except InputError:  # no layer could be called that
             return False
 
+    def get(self, name: str, default: Any = None, /) -> Any:
+        """The layer, or ``default`` where there is none (a Mapping's own waits for a KeyError)."""
+        try:
+            return self[name]
+        except LayerNotFoundError:
+            return default
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._names())
 

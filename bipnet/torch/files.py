@@ -58,7 +58,12 @@ class StateDictSource(CheckpointSource):
             yield writer
             writer.finish()
             with partial.open("wb") as file:  # a path would be written into the archive
-                torch.save(content, file)
+                try:
+                    torch.save(content, file)
+                except RuntimeError as error:
+                    if isinstance(error.__context__, OSError):  # a full disk, in torch's words
+                        raise error.__context__ from None
+                    raise
 
 
 class _InPlace(PieceWriter):

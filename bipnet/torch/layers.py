@@ -27,6 +27,7 @@ from bipnet.convert.orientation import put_matrix, to_matrix
 from bipnet.convert.source import LayerInfo, Skipped, matching_layers, naming
 from bipnet.errors import InputError
 from bipnet.graph import SignedBipartiteGraph
+from bipnet.torch.mlp import InferredMLP
 
 Array = npt.NDArray[Any]
 
@@ -198,7 +199,7 @@ def _role(name: str, module: nn.Module, parameter: str, tensor: torch.Tensor) ->
         return TensorRole("linear", "right-left", True)
     spec = TensorSpec(name, tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."))
     guess = guessed_role(spec)
-    if isinstance(module, nn.Linear):
+    if isinstance(module, (nn.Linear, InferredMLP)):  # of one layer, which has no name
         is_head = isinstance(guess, TensorRole) and guess.kind == "head"
         return guess if is_head else TensorRole("linear", "right-left", True)
     if isinstance(guess, TensorRole) and guess.kind == "experts":
