@@ -44,7 +44,7 @@ def accuracy_boxes(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     Raises
     ------
     InputError
-        A column is missing.
+        A column is missing, or there is no row of task "E" or "H".
 
     Examples
     --------
@@ -58,10 +58,12 @@ def accuracy_boxes(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     missing = {"task", "classes", "null_model", "accuracy"} - set(table.columns)
     if missing:
         raise InputError(f"the table lacks the columns {', '.join(sorted(missing))}")
+    tasks = [task for task in STYLES if (table["task"] == task).any()]
+    if not tasks:
+        raise InputError(f"the table has no row of task {' or '.join(STYLES)}")
     if ax is None:
         _, ax = plt.subplots(figsize=(3.5, 2.6), layout="constrained")
     letters = ["", *NULL_MODELS]
-    tasks = [task for task in STYLES if (table["task"] == task).any()]
     handles: list[Any] = []
     for offset, task in zip(_offsets(len(tasks)), tasks, strict=True):
         style = STYLES[task]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bipnet._atomic import require_free_output
-from bipnet.convert import LayerInfo, Source, Writer, open_source
+from bipnet.convert import SUFFIXES, LayerInfo, Source, Writer, open_source
 from bipnet.errors import FileFormatError
 from bipnet.graph import SignedBipartiteGraph
 
@@ -55,27 +55,45 @@ class StoreSource(Source):
         from bipnet.store import new_store
 
         with new_store(path, force=force) as target:
-            writer = _IntoStore(target, self.path)
+            writer = _IntoStore(target, self)
             yield writer
-            for layer in self.layers:
-                if layer.name not in target:
-                    writer.put(layer, self.read(layer))
+            writer.finish()
 
 
 class _IntoStore(Writer):
-    def __init__(self, target: Store, source: Path) -> None:
+    """Takes changed layers in the source's order and copies the others where they stand."""
+
+    def __init__(self, target: Store, source: StoreSource) -> None:
         self._target = target
         self._source = source
+        self._left = list(source.layers)
 
     def put(self, layer: LayerInfo, graph: SignedBipartiteGraph) -> None:
-        self._target.add(layer.name, graph, source=self._source.name)
+        while self._left[0].name != layer.name:
+            self._add(self._left[0], self._source.read(self._left[0]))
+        self._add(layer, graph)
+
+    def finish(self) -> None:
+        """Copy what comes after the last changed layer."""
+        while self._left:
+            self._add(self._left[0], self._source.read(self._left[0]))
+
+    def _add(self, layer: LayerInfo, graph: SignedBipartiteGraph) -> None:
+        self._target.add(layer.name, graph, source=self._source.path.name)
+        del self._left[0]
 
 
 def output_writer(source: Source, path: Path, *, force: bool) -> AbstractContextManager[Writer]:
     """A writer of the format that the output's ending names, which must suit the input."""
     before, after = source.path.suffix.lower(), path.suffix.lower()
-    same = before == after or {before, after} <= set(TORCH_SUFFIXES)
-    if same or isinstance(source, StoreSource):
+    if isinstance(source, StoreSource):
+        if after in (*SUFFIXES, *TORCH_SUFFIXES):
+            raise FileFormatError(
+                f"{source.path} is a store and is written as one, not as {after}: name the output"
+                " *.zarr"
+            )
+        return source.writer(path, force=force)
+    if before == after or {before, after} <= set(TORCH_SUFFIXES):
         return source.writer(path, force=force)
     if [layer.name for layer in source.layers] == [""]:
         return _converting(path, force)

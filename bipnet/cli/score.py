@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
+from bipnet._bits import refusal
 from bipnet._progress import progress_bar
 from bipnet._streams import resolve_seed
 from bipnet.cli import options, tables
+from bipnet.convert.checkpoint import FLOAT_NAMES
 from bipnet.convert.source import reading
-from bipnet.errors import FileFormatError, InputError, MissingFileError
+from bipnet.errors import DTypeError, FileFormatError, InputError, MissingFileError
 from bipnet.nulls.models import null_model
 
 if TYPE_CHECKING:
@@ -83,9 +85,15 @@ def score(
     With --null its layers are randomised first, in memory; STATE is not changed.
     """
     model = null_model(letter) if letter is not None else None
-    from bipnet.torch import Accuracy, mlp_from_state, swapped
+    from bipnet.torch import Accuracy, mlp_from_state, swapped  # first: says what is missing
+
+    import torch  # isort: skip
 
     tensors = _state(state)
+    for name, tensor in tensors.items():
+        dtype = str(tensor.dtype).removeprefix("torch.")
+        if tensor.is_floating_point() and dtype not in FLOAT_NAMES:
+            raise DTypeError(f"{state}: tensor {name}: {refusal(dtype)}")
     x, y = _test_data(data)
     if factory is None:
         network: nn.Module = mlp_from_state(tensors, activation=activation)  # type: ignore[arg-type]
@@ -95,7 +103,11 @@ def score(
         network.to(device)
     except (RuntimeError, AssertionError) as error:
         raise InputError(f"device {device!r} cannot be used: {error}") from None
-    evaluate = Accuracy((x, y), device=device, batch_size=batch_size)
+    first = next(network.parameters(), None)
+    inputs = torch.from_numpy(x)
+    if first is not None and first.is_floating_point():
+        inputs = inputs.to(first.dtype)  # a model computes in one dtype alone
+    evaluate = Accuracy((inputs, y), device=device, batch_size=batch_size)
     with reading(state, "model for this data"):
         trained = evaluate.score(network)
     result: dict[str, Any] = {

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import torch
 
@@ -49,6 +50,15 @@ SSIM_PAIRS = 1000
 TASKS = {"easy": "E", "hard": "H"}
 OUTPUTS = ("demo-accuracy.png", "demo-accuracy.csv", "demo-accuracy.json", "demo-layers.zarr")
 MODELS = tuple(f"demo-{task}{ending}" for task in TASKS for ending in (".pt", "-test.npz"))
+
+
+@dataclass(frozen=True)
+class _Example:
+    """One trained network of a task, with its test data, for `bipnet score`."""
+
+    state: dict[str, torch.Tensor]
+    x: npt.NDArray[np.float32]
+    y: npt.NDArray[np.int64]
 
 
 @dataclass
@@ -184,15 +194,17 @@ def run_demo(
         },
     )
     rows: list[pd.DataFrame] = []
+    examples: dict[str, _Example] = {}
     with new_store(folder / "demo-layers.zarr", force=force) as store:
         for task, pair in tasks.items():
-            rows.append(
-                _one_task(task, pair, images, store, result, stages, protocol, n_networks, folder)
+            table, examples[task] = _one_task(
+                task, pair, images, store, result, stages, protocol, n_networks
             )
+            rows.append(table)
     result.table = pd.concat(rows, ignore_index=True)
     result.table.insert(0, "dataset", data)
     with stages("write"):
-        _write(result, folder)
+        _write(result, examples, folder)
     return result
 
 
@@ -218,8 +230,7 @@ def _one_task(
     stages: _Stages,
     protocol: Protocol,
     n_networks: int,
-    folder: Path,
-) -> pd.DataFrame:
+) -> tuple[pd.DataFrame, _Example]:
     x, y = images.two_classes(pair.first, pair.second, "train")
     test_x, test_y = images.two_classes(pair.first, pair.second, "test")
     seed = result.settings["seed"]
@@ -237,8 +248,6 @@ def _one_task(
         result.n_failed[task] = int(constant.sum())
     with stages("export"):
         _export(stack, task, pair, store)
-        torch.save(stack.state_dict(0), folder / f"demo-{task}.pt")
-        np.savez_compressed(folder / f"demo-{task}-test.npz", x=test_x, y=test_y)
     n_draws = len(NULL_MODELS) * len(stack.weights) * n_networks
     with progress_bar(n_draws, f"draw and verify, {task}") as bar:
         for letter in NULL_MODELS:
@@ -250,7 +259,7 @@ def _one_task(
                 result.n_frozen[letter] = result.n_frozen.get(letter, 0) + len(frozen)
             with stages("score"):
                 accuracies[letter] = MLPStack(weights, stack.biases).accuracy(inputs, classes)
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
             "task": TASKS[task],
             "classes": f"{pair.first} / {pair.second}",
@@ -264,6 +273,7 @@ def _one_task(
         for letter, values in accuracies.items()
         for realization, accuracy in enumerate(values)
     )
+    return table, _Example(stack.state_dict(0), test_x, test_y)
 
 
 def _layer_name(task: str, realization: int, layer: int) -> str:
@@ -299,8 +309,20 @@ def _drawn(
     return weights
 
 
-def _write(result: DemoResult, folder: Path) -> None:
+def _write(result: DemoResult, examples: Mapping[str, _Example], folder: Path) -> None:
     import matplotlib.pyplot as plt
+
+    for task, example in examples.items():
+        with (
+            new_file(folder / f"demo-{task}.pt", force=True) as partial,
+            partial.open("wb") as file,  # a path would be written into the archive
+        ):
+            torch.save(example.state, file)
+        with (
+            new_file(folder / f"demo-{task}-test.npz", force=True) as partial,
+            partial.open("wb") as file,
+        ):
+            np.savez_compressed(file, x=example.x, y=example.y)
 
     with new_file(folder / "demo-accuracy.csv", force=True) as partial:
         result.table.to_csv(partial, index=False)

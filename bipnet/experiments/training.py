@@ -73,7 +73,7 @@ def train_stack(
     Raises
     ------
     InputError
-        No samples, or fewer than two classes.
+        No samples, fewer than two classes, not one class from 0 on per sample, no networks.
 
     Examples
     --------
@@ -84,9 +84,15 @@ def train_stack(
     array([1., 1., 1.])
     """
     n_samples = len(x)
+    if n_networks < 1:
+        raise InputError(f"the number of networks must be 1 or more, got {n_networks}")
+    if y.shape != (n_samples,):
+        raise InputError(f"x has {n_samples} samples and y the shape {y.shape}, not ({n_samples},)")
     n_classes = int(y.max()) + 1 if n_samples else 0
     if n_classes < 2:
         raise InputError(f"training needs samples of two classes or more, got {n_samples} samples")
+    if y.min() < 0:
+        raise InputError(f"classes count from 0, got {int(y.min())}")
     seed = resolve_seed(rng)
     generator = torch.Generator()
     generator.manual_seed(int(seed.key("training", name=name)[0]) >> 1)
