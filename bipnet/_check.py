@@ -7,6 +7,7 @@ device, or graph.
 
 from __future__ import annotations
 
+import operator
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -131,6 +132,10 @@ def first_nonfinite(values: Array) -> int | None:
 
 def require_matrix_shape(shape: tuple[int, ...], what: str) -> tuple[int, int]:
     """Raise `InputError` unless ``shape`` is that of a matrix with rows and columns."""
+    try:
+        shape = tuple(operator.index(n) for n in shape)
+    except TypeError:
+        raise InputError(f"the shape of {what} must be two whole numbers, got {shape}") from None
     if len(shape) != 2:
         raise InputError(
             f"{what} must have two dimensions (left nodes, right nodes), got shape {shape};"
@@ -139,7 +144,7 @@ def require_matrix_shape(shape: tuple[int, ...], what: str) -> tuple[int, int]:
     if 0 in shape:
         side = "rows (left nodes)" if shape[0] == 0 else "columns (right nodes)"
         raise InputError(f"{what} has no {side}: shape {shape}")
-    return int(shape[0]), int(shape[1])
+    return shape[0], shape[1]
 
 
 def _open_array(array: Array, what: str) -> Biadjacency:
@@ -205,6 +210,8 @@ def _open_sparse(matrix: Any, what: str) -> tuple[Biadjacency, Rebuild]:
     else:
         _require_unique(matrix, what)
         csr = matrix.tocsr()
+    if matrix.format == "bsr":
+        csr.eliminate_zeros()  # its blocks cannot do without them: no news to the caller
     if not csr.has_sorted_indices:
         csr = csr.copy()
         csr.sort_indices()

@@ -28,11 +28,13 @@ class Seed:
 
     def key(self, purpose: str, *, name: str = "", index: int = 0) -> npt.NDArray[np.uint64]:
         """256-bit key (4 words) of one stream; different arguments never share a stream."""
+        if not isinstance(name, str):
+            raise InputError(f"name must be text, got {name!r}")
         text = (
             f"bipnet stream {STREAM_VERSION}\n{self.entropy}\n{list(self.spawn_key)}\n"
             f"{index}\n{purpose}\n{name}"
         )
-        digest = hashlib.blake2b(text.encode(), digest_size=32).digest()
+        digest = hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=32).digest()
         return np.frombuffer(digest, dtype="<u8").astype(np.uint64)
 
     def generator(self, purpose: str, *, name: str = "", index: int = 0) -> np.random.Generator:

@@ -69,9 +69,7 @@ def warn_caller(message: str, category: type[BipnetWarning]) -> None:
     """Warn at the line of the user's code that called into bipnet, however deep this is."""
     frame = sys._getframe(1)
     level = 2
-    while (
-        frame.f_back is not None and frame.f_globals.get("__name__", "").split(".")[0] == "bipnet"
-    ):
+    while frame.f_back is not None and _is_ours(frame.f_globals):
         frame = frame.f_back
         level += 1
     warnings.warn(message, category, stacklevel=level)

@@ -90,6 +90,7 @@ class SignedBipartiteGraph:
             inner,
             _checked_labels(left_labels, inner.shape[0], "left"),
             _checked_labels(right_labels, inner.shape[1], "right"),
+            own=copy,
         )
 
     def _freeze(
@@ -97,8 +98,14 @@ class SignedBipartiteGraph:
         inner: Biadjacency,
         left_labels: tuple[Any, ...] | None,
         right_labels: tuple[Any, ...] | None,
+        *,
+        own: bool = True,
     ) -> None:
+        """Take the parts; ``own`` says that nobody else holds the arrays."""
+
         def read_only(array: Array) -> Array:
+            if own and array.flags.writeable:
+                _lock(array)
             view: Array = array.view()
             view.flags.writeable = False
             return view
@@ -254,9 +261,10 @@ class SignedBipartiteGraph:
         if sign not in ("+", "-", None):
             raise InputError(f"sign must be '+', '-' or None (both), got {sign!r}")
         both = self._index[f"{side}_{kind}"]
-        chosen: npt.NDArray[Any] = (
-            both.sum(axis=0) if sign is None else both[0 if sign == "+" else 1]
-        )
+        with np.errstate(over="ignore"):  # infinite, as the sum of a single sign would be
+            chosen: npt.NDArray[Any] = (
+                both.sum(axis=0) if sign is None else both[0 if sign == "+" else 1]
+            )
         chosen.flags.writeable = False
         return chosen
 
@@ -286,6 +294,8 @@ class SignedBipartiteGraph:
             for first in range(0, self.n_left, step):
                 block = inner.values[first : first + step].astype(np.float64)
                 index_rows(block, self.n_right, first, *out)
+        for array in out:
+            _lock(array)
         return index
 
     # -- the weights themselves --------------------------------------------------------------
@@ -364,6 +374,14 @@ class SignedBipartiteGraph:
         )
 
 
+def _lock(array: Array) -> None:
+    """Make an array read-only for good: its memory's owner too, so that no view can undo it."""
+    part: Any = array
+    while isinstance(part, np.ndarray):
+        part.flags.writeable = False
+        part = part.base
+
+
 def _restored(
     inner: Biadjacency,
     left_labels: tuple[Any, ...] | None,
@@ -380,7 +398,11 @@ def _checked_labels(labels: Sequence[Any] | None, n: int, side: str) -> tuple[An
     labels = tuple(labels)
     if len(labels) != n:
         raise InputError(f"{side}_labels must name all {n} {side} nodes, got {len(labels)}")
-    if len(set(labels)) != n:
+    try:
+        n_different = len(set(labels))
+    except TypeError:
+        raise InputError(f"{side}_labels must be texts or numbers that can be compared") from None
+    if n_different != n:
         twice = next(label for label in labels if labels.count(label) > 1)
         raise InputError(f"{side}_labels must be unique, but {twice!r} stands there twice")
     return labels

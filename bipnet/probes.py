@@ -212,9 +212,10 @@ def flip_signs(W: M, fraction_flipped: float) -> M:
 
 
 def _share(value: float, what: str) -> float:
-    if not (isinstance(value, (int, float, np.number)) and 0 <= value <= 1):
+    number: Any = value.item() if isinstance(value, np.generic) else value
+    if not (isinstance(number, (int, float)) and 0 <= number <= 1):
         raise InputError(f"{what} must be a number from 0 to 1, got {value!r}")
-    return float(value)
+    return float(number)
 
 
 def _edges(values: Array) -> Flags:

@@ -7,6 +7,7 @@ import os
 import pickle
 import re
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ import numpy as np
 import pytest
 import scipy.io
 import scipy.sparse
+from safetensors.torch import save_file
 
 import bipnet
 from bipnet import NULL_MODELS
@@ -53,8 +55,6 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     torch.manual_seed(0)
     model = torch.nn.Sequential(torch.nn.Linear(6, 5), torch.nn.ReLU(), torch.nn.Linear(5, 3))
     torch.save(model.state_dict(), "mlp.pt")
-    from safetensors.torch import save_file
-
     save_file(model.state_dict(), "mlp.safetensors", metadata={"format": "pt"})
     np.savez("test.npz", x=np.random.default_rng(1).normal(size=(40, 6)), y=np.arange(40) % 3)
     return tmp_path
@@ -486,3 +486,187 @@ def test_pipe__closed_by_its_reader_is_no_error(files: Path) -> None:
     )
     assert done.stdout == "{\n"
     assert done.stderr == ""
+
+
+# -- more of the same, found by use --------------------------------------------------------------
+
+
+def test_every_command__in_a_process_of_its_own(files: Path) -> None:
+    steps: list[tuple[object, ...]] = [
+        ("layers", "mlp.pt", "--json"),
+        ("export", "mlp.safetensors", "-o", "s.zarr", "--json"),
+        ("stats", "s.zarr", "--json"),
+        ("score", "mlp.pt", "--data", "test.npz", "--json"),
+    ]
+    for step in steps:
+        done = process(*step)
+        assert (done.returncode, done.stderr) == (0, ""), step
+        assert json.loads(done.stdout)
+    refused = process("stats", "no.npy")
+    assert_refused((refused.returncode, refused.stdout, refused.stderr), "no such file")
+
+
+def test_help__alone_and_short(cli: Run) -> None:
+    code, out, err = cli()
+    assert code == 2
+    assert "Commands:" in out + err
+    for command in COMMANDS:
+        assert cli(command, "-h")[:2] == cli(command, "--help")[:2]
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64"])
+def test_score__takes_models_of_every_float_width(cli: Run, files: Path, dtype: str) -> None:
+    state = torch.load("mlp.pt", weights_only=True)
+    width = getattr(torch, dtype)
+    torch.save({name: tensor.to(width) for name, tensor in state.items()}, "m.pt")
+    code, out, err = cli(
+        "score", "m.pt", "--data", "test.npz", "--null", "A", "--seed", 1, "--json"
+    )
+    assert code == 0, err
+    plain = json.loads(cli("score", "mlp.pt", "--data", "test.npz", "--json")[1])["accuracy"]
+    assert json.loads(out)["accuracy"] == pytest.approx(plain, abs=0.1)
+
+
+@pytest.mark.parametrize("suffix", ["pt", "safetensors"])
+def test_score__refuses_fp8_by_name(cli: Run, files: Path, suffix: str) -> None:
+    state = torch.load("mlp.pt", weights_only=True)
+    fp8 = {name: tensor.to(torch.float8_e4m3fn) for name, tensor in state.items()}
+    torch.save(fp8, "q.pt") if suffix == "pt" else save_file(fp8, "q.safetensors")
+    assert_refused(
+        cli("score", f"q.{suffix}", "--data", "test.npz"), r"tensor 0\.(weight|bias).*float8_e4m3fn"
+    )
+
+
+def test_store__copy_keeps_the_order_of_its_layers(cli: Run, files: Path) -> None:
+    assert cli("export", "mlp.pt", "-o", "s.zarr")[0] == 0
+    options = ("--null", "A", "--seed", 1, "--layers", "2*")
+    assert cli("randomize", "s.zarr", *options, "-o", "r.zarr")[0] == 0
+    old, new = bipnet.open_store("s.zarr"), bipnet.open_store("r.zarr")
+    assert list(new) == list(old) == ["0.weight", "2.weight"]
+    assert new["0.weight"].graph() == old["0.weight"].graph()
+    assert new["2.weight"].graph() != old["2.weight"].graph()
+
+
+@pytest.mark.parametrize("output", ["R.npy", "R.safetensors", "R.pt"])
+def test_store__is_not_written_as_a_file(cli: Run, files: Path, output: str) -> None:
+    cli("export", "mlp.pt", "-o", "s.zarr")
+    assert_refused(cli("randomize", "s.zarr", "--null", "A", "-o", output), r"name the output \*")
+    assert not Path(output).exists()
+
+
+def test_layers__globs_may_be_repeated(cli: Run, files: Path) -> None:
+    out = cli("layers", "mlp.pt", "--layers", "0*", "--layers", "2.weight", "--json")[1]
+    assert [layer["name"] for layer in json.loads(out)["layers"]] == ["0.weight", "2.weight"]
+    out = cli("layers", "mlp.pt", "--layers", "2", "--json")[1]
+    assert [layer["name"] for layer in json.loads(out)["layers"]] == ["2.weight"]
+
+
+def test_damaged_store__is_refused_in_one_line(cli: Run, files: Path) -> None:
+    for victim in ("zarr.json", "layers/0.weight/zarr.json"):
+        cli("export", "mlp.pt", "-o", "s.zarr", "--force")
+        Path("s.zarr", victim).write_bytes(b"{")
+        assert_refused(cli("stats", "s.zarr"), "s.zarr")
+        shutil.rmtree("s.zarr")
+
+
+@pytest.mark.parametrize("suffix", ["npy", "npz", "mtx", "csv", "pt", "safetensors"])
+def test_disk_full__of_every_format_is_one_line(files: Path, suffix: str) -> None:
+    W = np.random.default_rng(0).normal(size=(150, 150))
+    if suffix == "pt":
+        torch.save({"a.weight": torch.tensor(W)}, "big.pt")
+    elif suffix == "safetensors":
+        save_file({"a.weight": torch.tensor(W)}, "big.safetensors")
+    elif suffix == "npz":
+        np.savez("big.npz", W=W)
+    else:
+        save_graph(bipnet.SignedBipartiteGraph(W), f"big.{suffix}")
+    before = sorted(files.iterdir())
+
+    def small_files() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))
+
+    environment = {**os.environ, "NUMBA_DISABLE_JIT": "1"}  # no kernel need be written
+    done = process(
+        *("randomize", f"big.{suffix}", "--null", "A", "--seed", 1, "-o", f"R.{suffix}"),
+        preexec_fn=small_files,
+        env=environment,
+    )
+    assert_refused((done.returncode, done.stdout, done.stderr), "File too large|disk full")
+    assert sorted(files.iterdir()) == before
+
+
+def test_interrupt__is_one_line_alone(files: Path) -> None:
+    arguments = ("W.npy", "--null", "G", "--seed", "1", "--steps", "100000000", "-o", "R.npy")
+    running = subprocess.Popen(
+        [BIPNET, "randomize", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 60
+    while not list(files.glob(".R.npy*")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(1)
+    running.send_signal(signal.SIGINT)
+    out, err = running.communicate(timeout=60)
+    assert (running.returncode, out) == (130, "")
+    assert err == "bipnet: error: interrupted; no output was left half-written\n"
+    assert not list(files.glob("*R.npy*"))
+
+
+def test_stdout__gone_or_closed_is_no_error(files: Path) -> None:
+    for ending in ("| true; exit ${PIPESTATUS[0]}", ">&-"):
+        done = subprocess.run(
+            ["bash", "-c", f'"$0" layers mlp.pt {ending}', str(BIPNET)],
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_score__refuses_options_that_would_do_nothing(cli: Run, files: Path) -> None:
+    options = ("score", "mlp.pt", "--data", "test.npz")
+    for idle in (("--draws", 3), ("--seed", 1), ("--layers", "x"), ("--index", 0), ("--steps", 2)):
+        assert_refused(cli(*options, *idle), f"{idle[0]} says how to randomise")
+
+
+def test_score__gives_whole_numbers_to_a_factory_as_they_are(cli: Run, files: Path) -> None:
+    module = f"embedding_{os.getpid()}"
+    (files / f"{module}.py").write_text(
+        "import torch\ndef build():\n"
+        "    return torch.nn.Sequential(torch.nn.Embedding(9, 4), torch.nn.Flatten(),"
+        " torch.nn.Linear(8, 3))\n"
+    )
+    torch.manual_seed(1)
+    model = torch.nn.Sequential(torch.nn.Embedding(9, 4), torch.nn.Flatten(), torch.nn.Linear(8, 3))
+    torch.save(model.state_dict(), "embedding.pt")
+    x, y = np.arange(18).reshape(9, 2) % 9, np.arange(9) % 3
+    np.savez("words.npz", x=x, y=y)
+    options = ("--data", "words.npz", "--factory", f"{module}:build", "--json")
+    result = json.loads(cli("score", "embedding.pt", *options)[1])
+    assert result["accuracy"] == float((model(torch.tensor(x)).argmax(1).numpy() == y).mean())
+
+
+def test_score__chains_layers_of_safetensors_by_number(cli: Run, files: Path) -> None:
+    torch.manual_seed(2)
+    layers = [torch.nn.Linear(6, 6) for _ in range(12)]
+    state = {f"layer{i}.{k}": v for i, m in enumerate(layers) for k, v in m.state_dict().items()}
+    save_file(state, "deep.safetensors")
+    torch.save(state, "deep.pt")
+    np.savez("six.npz", x=np.random.default_rng(1).normal(size=(200, 6)), y=np.arange(200) % 6)
+    scores = [
+        json.loads(cli("score", name, "--data", "six.npz", "--null", "A", "--seed", 1, "--json")[1])
+        for name in ("deep.safetensors", "deep.pt")
+    ]
+    assert scores[0]["accuracy"] == scores[1]["accuracy"]
+    assert scores[0]["null_accuracies"] == scores[1]["null_accuracies"]
+
+
+def test_store__copy_keeps_where_its_layers_are_from(cli: Run, files: Path) -> None:
+    cli("export", "mlp.pt", "-o", "s.zarr")
+    cli("randomize", "s.zarr", "--null", "A", "--seed", 1, "-o", "r.zarr")
+    before, after = (
+        bipnet.open_store(name)["0.weight"].provenance for name in ("s.zarr", "r.zarr")
+    )
+    assert after["source"] == before["source"] == "mlp.pt (torch state dict)"
+    assert after["orientation"] == before["orientation"] == "right-left"
+    assert after["provenance"]["copied_from"] == "s.zarr"

@@ -60,7 +60,7 @@ def demo(
     import matplotlib
 
     matplotlib.use("agg")  # pictures go into files: no screen is needed
-    from bipnet.experiments.demo import OUTPUTS, as_text, run_demo
+    from bipnet.experiments.demo import MODELS, OUTPUTS, as_text, run_demo
 
     result = run_demo(
         data,
@@ -75,4 +75,4 @@ def demo(
         tables.print_json(result.as_json())
         return
     click.echo(as_text(result))
-    click.echo(f"written: {', '.join(str(output / name) for name in OUTPUTS)}")
+    click.echo(f"written: {', '.join(str(output / name) for name in (*OUTPUTS, *MODELS))}")

@@ -79,7 +79,14 @@ class _IntoStore(Writer):
             self._add(self._left[0], self._source.read(self._left[0]))
 
     def _add(self, layer: LayerInfo, graph: SignedBipartiteGraph) -> None:
-        self._target.add(layer.name, graph, source=self._source.path.name)
+        stored = self._source.store[layer.name].provenance
+        self._target.add(
+            layer.name,
+            graph,
+            source=stored["source"],
+            orientation=stored["orientation"],
+            provenance={**stored["provenance"], "copied_from": self._source.path.name},
+        )
         del self._left[0]
 
 

@@ -85,6 +85,8 @@ def score(
     With --null its layers are randomised first, in memory; STATE is not changed.
     """
     model = null_model(letter) if letter is not None else None
+    if model is None:
+        _refuse_idle_options()
     from bipnet.torch import Accuracy, mlp_from_state, swapped  # first: says what is missing
 
     import torch  # isort: skip
@@ -105,8 +107,10 @@ def score(
         raise InputError(f"device {device!r} cannot be used: {error}") from None
     first = next(network.parameters(), None)
     inputs = torch.from_numpy(x)
-    if first is not None and first.is_floating_point():
-        inputs = inputs.to(first.dtype)  # a model computes in one dtype alone
+    # A model computes in one dtype alone; but whole numbers may be what a factory's embedding
+    # wants, and it is asked as it is.
+    if first is not None and (factory is None or inputs.is_floating_point()):
+        inputs = inputs.to(first.dtype)
     evaluate = Accuracy((inputs, y), device=device, batch_size=batch_size)
     with reading(state, "model for this data"):
         trained = evaluate.score(network)
@@ -153,6 +157,15 @@ def score(
         )
 
 
+def _refuse_idle_options() -> None:
+    """Options that only mean something with --null are a mistake without it."""
+    context = click.get_current_context()
+    for name in ("seed", "index", "draws", "globs", "method", "steps"):
+        if context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT:
+            option = "--layers" if name == "globs" else f"--{name}"
+            raise InputError(f"{option} says how to randomise: name a null model with --null too")
+
+
 def _state(path: Path) -> Mapping[str, torch.Tensor]:
     if path.suffix.lower() == ".safetensors":
         if not path.is_file():
@@ -160,12 +173,15 @@ def _state(path: Path) -> Mapping[str, torch.Tensor]:
         from safetensors import SafetensorError
         from safetensors.torch import load_file
 
+        from bipnet.torch.mlp import natural_order
+
         with reading(path, "safetensors file"):
             try:
                 tensors: dict[str, torch.Tensor] = load_file(path)
             except SafetensorError as error:
                 raise ValueError(error) from None
-            return tensors
+            # The file sorts its tensors by name: layer10 before layer2.
+            return dict(sorted(tensors.items(), key=lambda item: natural_order(item[0])))
     if path.suffix.lower() not in (".pt", ".pth"):
         raise FileFormatError(f"{path}: a state dict is a .pt, .pth or .safetensors file")
     from bipnet.torch.files import load_tensors, tensors_of
@@ -188,7 +204,7 @@ def _test_data(path: Path) -> tuple[Any, Any]:
     if x.dtype.kind == "f" and not np.isfinite(x).all():
         where = [int(i) for i in np.argwhere(~np.isfinite(x))[0]]
         raise InputError(f"{path}: x{where} is not finite")
-    return x.astype(np.float32, copy=False), y.astype(np.int64)
+    return x, y.astype(np.int64)
 
 
 def _built(factory: str, tensors: Mapping[str, torch.Tensor], state: Path) -> nn.Module:

@@ -75,7 +75,9 @@ def draw(edges: Biadjacency, plan: Plan, n_threads: int) -> list[str]:
 
     if not model.redraws_signs:
         alone = permute_within_groups(edges, model, key_of(model.letter), n_threads)
-        return _frozen_weights(edges, model, alone) or _same_weights(edges, model, before)
+        if sum(alone) == edges.n_edges:
+            return _frozen_weights(edges, model, alone)
+        return _same_weights(edges, model, before) or _frozen_weights(edges, model, alone)
     return _redraw(edges, plan, key_of)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar, cast, overload
 
 import numpy as np
@@ -189,6 +189,10 @@ class Ensemble(Sequence[M]):
 
     def __len__(self) -> int:
         return self._n
+
+    def __iter__(self) -> Iterator[M]:
+        for i in range(self._n):
+            yield self[i]
 
     @overload
     def __getitem__(self, i: int) -> M: ...

@@ -39,8 +39,8 @@ def draw_signs(
     """Move ``positive`` (n_edges,) uint8, the sign pattern in row-major order, along the chain.
 
     ``steps`` counts rounds of global trades (method "trade") or attempted swaps ("swap").
-    Where edges are missing, ``steps * (n_left + n_right)`` short loops follow the trades, and
-    a proportional number the swaps.
+    Where edges are missing, short loops follow: per node that has an edge as many as there were
+    rounds of trades, or attempted swaps per edge.
     """
     n_left, n_right = edges.shape
     n_edges = len(positive)
@@ -51,12 +51,12 @@ def draw_signs(
     if method == "trade":
         if full or n_left * n_right <= _SPARSEST_PACKED * n_edges:
             _trade(edges, positive, full, steps, key_of("G trades"))
-        n_loops = steps * (n_left + n_right)
+        loops_per_node = steps
     else:
         _swap(edges, positive, steps, key_of("G swaps"))
-        n_loops = steps * (n_left + n_right) // n_edges + 1
+        loops_per_node = steps // n_edges + 1
     if not full:
-        _loop(edges, positive, n_loops, key_of("G loops"))
+        _loop(edges, positive, loops_per_node, key_of("G loops"))
 
 
 def signs_are_frozen(edges: Biadjacency, positive: Array) -> bool:
@@ -148,20 +148,20 @@ def _swap(edges: Biadjacency, positive: Array, attempts: int, key: Array) -> Non
     positive[:] = cells[rows, columns]
 
 
-def _loop(edges: Biadjacency, positive: Array, n_loops: int, key: Array) -> None:
+def _loop(edges: Biadjacency, positive: Array, loops_per_node: int, key: Array) -> None:
     from bipnet_kernels import LOOPS_PER_STREAM, loop_streams, orient
 
-    n_left, n_right = edges.shape
-    left = edges.edge_rows
-    right = edges.edge_columns + n_left
-    n_nodes = n_left + n_right
-    counts = np.bincount(left, minlength=n_nodes) + np.bincount(right, minlength=n_nodes)
-    starts = np.concatenate([[0], np.cumsum(counts)])
+    # Nodes without edges are left out: every walk that began there would end there.
+    left_nodes, left = np.unique(edges.edge_rows, return_inverse=True)
+    right_nodes, right = np.unique(edges.edge_columns, return_inverse=True)
+    right = right + len(left_nodes)
+    n_nodes = len(left_nodes) + len(right_nodes)
+    starts = np.concatenate([[0], np.cumsum(np.bincount(np.concatenate([left, right])))])
     incident = np.empty(2 * len(left), dtype=np.int64)
     place = np.empty(2 * len(left), dtype=np.int64)
     out = np.empty(n_nodes, dtype=np.int64)
     orient(left, right, positive, starts, incident, place, out)
-    n_streams = -(-n_loops // LOOPS_PER_STREAM)
+    n_streams = -(-loops_per_node * n_nodes // LOOPS_PER_STREAM)
     batch = 32
     for first in range(0, n_streams, batch):
         loop_streams(

@@ -102,7 +102,7 @@ def mlp_from_state(
             )
     if not weights:
         raise InputError("not an MLP: there is no weight tensor")
-    for names in (list(weights), sorted(weights, key=_natural)):
+    for names in (list(weights), sorted(weights, key=natural_order)):
         if all(
             weights[after].shape[1] == weights[before].shape[0]
             for before, after in itertools.pairwise(names)
@@ -125,7 +125,7 @@ def mlp_from_state(
     return model
 
 
-def _natural(name: str) -> list[Any]:
+def natural_order(name: str) -> list[Any]:
     """Sort key that puts 'layer10' after 'layer2'."""
     return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
 
