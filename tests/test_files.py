@@ -991,3 +991,34 @@ def test_in_memory_zip__is_what_numpy_reads(tmp_path: Path) -> None:
     with np.load(io.BytesIO(output.read_bytes()), allow_pickle=False) as archive:
         assert archive.files == ["W"]
         np.testing.assert_array_equal(archive["W"], W)
+
+
+def test_checkpoint__takes_weights_by_default_and_other_matrices_by_name(tmp_path: Path) -> None:
+    from safetensors.numpy import save_file
+
+    matrix = np.ones((3, 4), np.float32)
+    names = ("layers.0.fc.weight", "layers.0.ssm.A_log", "W", "rnn.weight_ih_l0")
+    names += ("layers.0.relative_attention_bias.weight",)
+    save_file(dict.fromkeys(names, matrix), tmp_path / "m.safetensors")
+    source = open_source(tmp_path / "m.safetensors")
+    default = {layer.name: layer.by_default for layer in source.layers}
+    assert default == {name: name in ("layers.0.fc.weight", "W") for name in names}
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape"), [("mixtral", (4, 3)), ("llama4", (3, 4)), ("gpt_oss", (3, 4))]
+)
+def test_checkpoint__stacked_experts_lie_as_the_config_says(
+    tmp_path: Path, kind: str, shape: tuple[int, int]
+) -> None:
+    from safetensors.numpy import save_file
+
+    save_file({"mlp.experts.down_proj": np.ones((2, 3, 4), np.float32)}, tmp_path / "m.safetensors")
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": kind}))
+    assert open_source(tmp_path / "m.safetensors").layers[1].shape == shape
+
+
+def test_orientation__is_for_checkpoints_alone(tmp_path: Path) -> None:
+    np.save(tmp_path / "W.npy", np.ones((2, 3)))
+    with pytest.raises(bipnet.InputError, match="rows of a npy file are left nodes"):
+        open_source(tmp_path / "W.npy", orientation="right-left")

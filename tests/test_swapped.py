@@ -520,3 +520,42 @@ def test_wrong_settings__are_refused_before_anything_is_put_in(
     with pytest.raises(bipnet.InputError), swapped(net, "A", **options):
         pytest.fail("nothing may be put in")
     assert contents(net) == before
+
+
+# -- what a name or a model type says -----------------------------------------------------------
+
+
+def test_swapped__refuses_weights_that_a_mask_would_drop(net: Net) -> None:
+    graph = list_layers(net, "pruned")[0].graph()
+    with swapped(net, weights={"pruned.weight": graph}):
+        assert list_layers(net, "pruned")[0].graph() == graph
+    full = np.ones(graph.shape, np.float32)
+    with (
+        pytest.raises(bipnet.InputError, match="under the layer's pruning mask"),
+        swapped(net, weights={"pruned.weight": full}),
+    ):
+        pytest.fail("nothing may be put in")
+    with (
+        pytest.raises(bipnet.InputError, match="layers= goes with null="),
+        swapped(net, weights={"pruned.weight": graph}, layers="pruned"),
+    ):
+        pytest.fail("nothing may be put in")
+
+
+class Experts(nn.Module):
+    """Stacked expert weights, as Hugging Face models have them."""
+
+    def __init__(self, model_type: str) -> None:
+        super().__init__()
+        self.config = type("Config", (), {"model_type": model_type})
+        self.experts = nn.Module()
+        self.experts.down_proj = nn.Parameter(torch.randn(2, 3, 5))
+
+
+@pytest.mark.parametrize(("model_type", "shape"), [("mixtral", (5, 3)), ("gpt_oss", (3, 5))])
+def test_layers__stacked_experts_lie_as_their_model_type_says(
+    model_type: str, shape: tuple[int, int]
+) -> None:
+    layers = list_layers(Experts(model_type))
+    assert [layer.info.name for layer in layers] == ["experts.down_proj#0", "experts.down_proj#1"]
+    assert [layer.info.shape for layer in layers] == [shape, shape]

@@ -24,7 +24,7 @@ def open_input(path: Path, orientation: str | None = None) -> Source:
         from bipnet.store import open_store
 
         return StoreSource(open_store(path))
-    if path.suffix.lower() in TORCH_SUFFIXES and not path.is_dir():
+    if path.suffix.lower() in TORCH_SUFFIXES:
         from bipnet.torch.files import StateDictSource
 
         return StateDictSource(path, orientation)  # type: ignore[arg-type]  # it checks the name

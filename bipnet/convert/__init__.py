@@ -10,7 +10,7 @@ from bipnet.convert.source import Skipped as Skipped
 from bipnet.convert.source import Source as Source
 from bipnet.convert.source import Writer as Writer
 from bipnet.convert.source import matching_layers as matching_layers
-from bipnet.errors import FileFormatError, MissingFileError
+from bipnet.errors import FileFormatError, InputError, MissingFileError
 from bipnet.graph import SignedBipartiteGraph
 
 SUFFIXES = {
@@ -77,8 +77,15 @@ def open_source(path: str | Path, *, orientation: str | None = None) -> Source:
     if suffix in _REFUSED:
         raise FileFormatError(f"{path}: {_REFUSED[suffix]}")
     if suffix not in SUFFIXES:
+        if suffix in (".pt", ".pth"):
+            raise FileFormatError(f"{path}: state dicts are opened by bipnet.torch.files")
         known = ", ".join([*SUFFIXES, ".pt", ".pth"])
         raise FileFormatError(f"{path}: unknown kind of file {suffix!r}; bipnet reads {known}")
+    if orientation is not None and suffix != ".safetensors":
+        raise InputError(
+            f"{path}: an orientation is for checkpoints (.safetensors, .pt); the rows of a"
+            f" {SUFFIXES[suffix]} file are left nodes: transpose the matrix instead"
+        )
     if path.stat().st_size == 0:
         raise FileFormatError(f"{path} is empty")
     return _opener(suffix)(path, orientation)

@@ -27,7 +27,10 @@ FLOAT_NAMES = ("float16", "bfloat16", "float32", "float64")
 CONV1D_MODELS = ("gpt2", "openai-gpt", "imagegpt", "decision_transformer", "clvp")
 """Model types of Hugging Face configurations whose linear layers are ``Conv1D`` (in, out)."""
 
-_EMBEDDINGS = ("wte", "wpe", "shared", "tok_embeddings")
+LEFT_RIGHT_EXPERTS = ("gpt_oss", "llama4", "llama4_text")
+"""Model types whose stacked expert weights are (n, in, out); all others' are (n, out, in)."""
+
+_EMBEDDINGS = ("wte", "wpe", "shared", "tok_embeddings", "relative_attention_bias")
 _HEADS = ("lm_head", "embed_out", "vocab_projector", "output_projection", "vocab_transform_out")
 _PACKED = ("qweight", "weight_packed", "qzeros")
 _INTEGERS = ("bool", *(f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)))
@@ -61,12 +64,13 @@ class TensorRole:
 
 
 def guessed_role(
-    spec: TensorSpec, *, conv1d_model: bool = False, orientation: Layout | None = None
+    spec: TensorSpec, *, model_type: str = "", orientation: Layout | None = None
 ) -> TensorRole | str:
     """What a raw checkpoint's tensor is, by its name and shape; a string says why it is none.
 
-    Tensors are (out, in) unless the model type says ``Conv1D``, the tensor is an embedding
-    (rows are left nodes) or ``orientation`` says otherwise.
+    Tensors are (out, in) unless the model type says otherwise (`CONV1D_MODELS`,
+    `LEFT_RIGHT_EXPERTS`), the tensor is an embedding (rows are left nodes) or ``orientation``
+    is given.
     """
     if spec.name == "" and len(spec.shape) == 2:
         return TensorRole("matrix", orientation or "left-right", True)
@@ -88,17 +92,22 @@ def guessed_role(
         if orientation is not None and not orientation.startswith(("conv", "stack")):
             linear: Layout = orientation
         else:
-            linear = "left-right" if conv1d_model else "right-left"
+            linear = "left-right" if model_type in CONV1D_MODELS else "right-left"
         if last in _HEADS or module.endswith("predictions.decoder"):
             return TensorRole("head", "right-left", False, note="output head: name it to use it")
         if _is_embedding(last) or (parameter != "weight" and _is_embedding(parameter)):
             return TensorRole("embedding", "left-right", False, note="embedding: name it to use it")
         if parameter.startswith(("weight_ih", "weight_hh", "weight_hr")):
             return TensorRole("recurrent", linear, False, note="recurrent: name it to use it")
+        if "weight" not in parameter and module:
+            note = "not called a weight: name it to use it"
+            return TensorRole("matrix", linear, False, note=note)
         return TensorRole("linear", linear, True)
     if len(spec.shape) == 3 and "expert" in spec.name:
         stack: Layout = "stack-right-left"
-        if orientation in ("left-right", "stack-left-right"):
+        if orientation in ("left-right", "stack-left-right") or (
+            orientation is None and model_type in LEFT_RIGHT_EXPERTS
+        ):
             stack = "stack-left-right"
         return TensorRole("experts", stack, True)
     conv: Layout = "conv-transposed" if orientation == "conv-transposed" else "conv"
@@ -133,7 +142,7 @@ class CheckpointSource(Source):
         layers: list[LayerInfo] = []
         self.skipped: list[Skipped] = []
         self._piece_of: dict[str, tuple[TensorSpec, TensorRole, int]] = {}
-        conv1d_model = model_type(path) in CONV1D_MODELS
+        kind = model_type(path)
         specs = self.specs()
         self._mask_of = masks([spec.name for spec in specs])
         pruned = {mask: name for name, mask in self._mask_of.items()}
@@ -144,7 +153,7 @@ class CheckpointSource(Source):
             plain = spec
             if spec.name in self._mask_of:
                 plain = replace(spec, name=spec.name.removesuffix("_orig"))
-            role = guessed_role(plain, conv1d_model=conv1d_model, orientation=orientation)
+            role = guessed_role(plain, model_type=kind, orientation=orientation)
             if isinstance(role, str):
                 self.skipped.append(Skipped(spec.name, role))
                 continue

@@ -93,6 +93,8 @@ def load_tensors(path: Path) -> Any:
     FileFormatError
         Damaged, or a pickle that could execute code when it is read.
     """
+    if path.is_dir():
+        raise FileFormatError(f"{path} is a folder; a file that torch.save wrote is wanted")
     if not path.is_file():
         raise MissingFileError(f"no such file: {path}")
     require_memory(path.stat().st_size, f"reading {path}")

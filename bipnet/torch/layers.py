@@ -134,8 +134,9 @@ def survey(model: nn.Module) -> tuple[list[ModuleLayer], list[Skipped]]:
     """Every layer of a model, and every other parameter with the reason why it is none."""
     groups: dict[object, list[TensorAt]] = {}
     skipped: list[Skipped] = []
+    model_type = str(getattr(getattr(model, "config", None), "model_type", ""))
     for name, module, parameter, tensor in _parameters(model):
-        role = _role(name, module, parameter, tensor)
+        role = _role(name, module, parameter, tensor, model_type)
         if isinstance(role, str):
             skipped.append(Skipped(name, role))
             continue
@@ -176,7 +177,9 @@ def _parameters(model: nn.Module) -> Iterator[tuple[str, nn.Module, str, torch.T
             yield f"{path}.{parameter}" if path else parameter, module, parameter, tensor
 
 
-def _role(name: str, module: nn.Module, parameter: str, tensor: torch.Tensor) -> TensorRole | str:
+def _role(
+    name: str, module: nn.Module, parameter: str, tensor: torch.Tensor, model_type: str
+) -> TensorRole | str:
     if isinstance(tensor, (UninitializedParameter, UninitializedBuffer)):
         return "not initialised yet (a lazy module)"
     if tensor.ndim < 2:
@@ -198,7 +201,7 @@ def _role(name: str, module: nn.Module, parameter: str, tensor: torch.Tensor) ->
     if isinstance(module, nn.MultiheadAttention) and "weight" in parameter:
         return TensorRole("linear", "right-left", True)
     spec = TensorSpec(name, tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."))
-    guess = guessed_role(spec)
+    guess = guessed_role(spec, model_type=model_type)
     if isinstance(module, (nn.Linear, InferredMLP)):  # of one layer, which has no name
         is_head = isinstance(guess, TensorRole) and guess.kind == "head"
         return guess if is_head else TensorRole("linear", "right-left", True)

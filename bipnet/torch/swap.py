@@ -6,10 +6,12 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
 from bipnet._streams import RNGLike, Seed, resolve_seed
+from bipnet.convert.orientation import to_matrix
 from bipnet.convert.source import require_same_frame
 from bipnet.errors import InputError, LayerNotFoundError
 from bipnet.graph import SignedBipartiteGraph
@@ -57,7 +59,8 @@ def swapped(
     Raises
     ------
     InputError
-        Neither or both of ``null`` and ``weights``; weights of another shape or dtype.
+        Neither or both of ``null`` and ``weights``; ``layers`` with ``weights``; weights of
+        another shape or dtype, or where a pruning mask has none.
     LayerNotFoundError
         No such layer; lists what there is.
 
@@ -73,6 +76,8 @@ def swapped(
     """
     if (null is None) == (weights is None):
         raise InputError("swapped needs either null='A'..'G' or weights={layer name: matrix}")
+    if weights is not None and layers is not None:
+        raise InputError("layers= goes with null=; weights= names its layers itself")
     if null is not None:
         seed = resolve_seed(rng)
         new = {
@@ -112,8 +117,25 @@ def _named(model: nn.Module, weights: Mapping[str, Any]) -> dict[ModuleLayer, Si
             raise InputError(f"{name!r} is tied to a layer that has its weights already")
         graph = SignedBipartiteGraph(matrix, copy=False)
         require_same_frame(layer.info, graph)
+        if layer.at.mask is not None:
+            _require_within_mask(layer, graph)
         new[layer] = graph
     return new
+
+
+def _require_within_mask(layer: ModuleLayer, graph: SignedBipartiteGraph) -> None:
+    """A weight that the mask hides would be dropped without a word."""
+    assert layer.at.mask is not None
+    role = layer.at.role
+    kept = to_matrix(layer.at.mask.cpu().numpy() != 0, role.layout, role.groups, layer.piece)
+    rows, columns, _ = graph.edges()
+    hidden = ~kept[rows, columns]
+    if hidden.any():
+        where = [int(part[np.argmax(hidden)]) for part in (rows, columns)]
+        raise InputError(
+            f"{layer.info.name}: the weight at {where} lies under the layer's pruning mask"
+            f" ({int(hidden.sum())} in all); remove the mask first (torch.nn.utils.prune.remove)"
+        )
 
 
 def _put_back(at: TensorAt, saved: torch.Tensor) -> None:
