@@ -349,6 +349,12 @@ def test_pickle__is_refused_and_never_run(name: str, tmp_path: Path) -> None:
     assert not created.exists()
 
 
+def test_npy__of_objects_says_that_they_are_pickled(tmp_path: Path) -> None:
+    np.save(tmp_path / "w.npy", np.array([[1, None]], dtype=object), allow_pickle=True)
+    with pytest.raises(FileFormatError, match=r"w\.npy holds pickled Python objects"):
+        opened(tmp_path / "w.npy")
+
+
 def test_payload__would_have_run(tmp_path: Path) -> None:
     pickle.loads(pickle.dumps(Payload(tmp_path / "created"))).close()
     assert (tmp_path / "created").exists()

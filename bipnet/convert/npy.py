@@ -24,7 +24,15 @@ def open_npy(path: Path) -> SingleMatrixSource:
         with path.open("rb") as file:
             if file.read(6) != b"\x93NUMPY":
                 raise ValueError("it does not begin like one")
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        try:
+            array = np.load(path, mmap_mode="r", allow_pickle=False)
+        except ValueError as error:
+            if "Python objects" in str(error):
+                raise FileFormatError(
+                    f"{path} holds pickled Python objects, which could execute code when they are"
+                    " read, so it is not read; save an array of numbers"
+                ) from None
+            raise
     if array.dtype.kind == "V":
         raise FileFormatError(
             f"{path} holds raw {array.dtype.itemsize}-byte values: .npy cannot name bfloat16;"
