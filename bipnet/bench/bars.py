@@ -42,7 +42,7 @@ class Bar:
 
     @property
     def verdict(self) -> str:
-        """"aim", "must", "missed" or "not measured"."""
+        """ "aim", "must", "missed" or "not measured"."""
         if self.value is None:
             return "not measured"
         for name, wanted in (("aim", self.aim), ("must", self.must)):

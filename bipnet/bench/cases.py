@@ -88,7 +88,10 @@ def make_matrix(case: Case, dtype: str = "float32", seed: int = 7) -> np.ndarray
         np.abs(W, out=W)
         W *= rng.lognormal(0, 0.5, (case.n_left, 1)).astype(np.float32)
         W *= rng.lognormal(0, 0.5, (1, case.n_right)).astype(np.float32)
-        left, right = _probabilities(rng, _LEFT, case.n_left), _probabilities(rng, _RIGHT, case.n_right)
+        left, right = (
+            _probabilities(rng, _LEFT, case.n_left),
+            _probabilities(rng, _RIGHT, case.n_right),
+        )
         middle = _log_odds((_mean(_LEFT) + _mean(_RIGHT)) / 2)
         odds_left, odds_right = _log_odds(left), _log_odds(right)
         for i in range(case.n_left):  # by rows: a layer of float64 cells would be large

@@ -89,7 +89,7 @@ class Peer(ABC):
         self.run(steps)
         return time.perf_counter() - start
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027  (most peers have nothing to give back)
         """Give back what `prepare` has started."""
 
 
@@ -107,7 +107,7 @@ class Chain(Peer):
         Whether `run` goes on from where the last one stopped (else it starts from the data).
     """
 
-    nulls = ("G",)
+    nulls: ClassVar[Sequence[str]] = ("G",)
     unit: ClassVar[str]
     moves_over: ClassVar[str] = "cells"
     continues: ClassVar[bool] = True

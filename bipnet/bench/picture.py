@@ -38,8 +38,8 @@ _STYLES: dict[str, tuple[str, str]] = {
 def draw_picture(report: Report) -> Figure:
     """Two panels, one column wide: a permutation (A), and the chains of model G.
 
-    Dense layers with random margins, or the first other kind that was measured; time to a decorrelated
-    sample. Open markers: extrapolated. The grey line has slope 1.
+    Dense layers with random margins, or the first other kind that was measured; time to a
+    decorrelated sample. Open markers: extrapolated. The grey line has slope 1.
     """
     figure, panels = plt.subplots(
         2, 1, figsize=(3.5, 6.2), sharex=True, height_ratios=(1, 1.6), layout="constrained"

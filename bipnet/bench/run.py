@@ -240,9 +240,7 @@ def _measure_case(
     for side, axis in (("left", 1), ("right", 0)):
         counts = positive.sum(axis=axis)
         degrees[side] = (int(counts.min()), int(counts.max()))
-    result = CaseResult(
-        case, int(np.count_nonzero(W)), int(positive.sum()), int(W.nbytes), degrees
-    )
+    result = CaseResult(case, int(np.count_nonzero(W)), int(positive.sum()), int(W.nbytes), degrees)
     del W, positive
     common: dict[str, Any] = {
         "matrix": str(path),

@@ -1,7 +1,7 @@
 """Measure one peer on one matrix, in a process of its own that can be ended from outside.
 
-``python -P -m bipnet.bench.worker JOB`` reads the job (JSON) from a file; lines of JSON go to stdout, a
-`Measurement` each. What libraries print goes to stderr.
+``python -P -m bipnet.bench.worker JOB`` reads the job (JSON) from a file; lines of JSON go to
+stdout, a `Measurement` each. What libraries print goes to stderr.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import psutil
 
 from bipnet.bench.measurement import Measurement
 from bipnet.bench.mixing import Level, equilibrium_level, run_pilot
-from bipnet.bench.peer import CannotServeError, Chain, Matrix, MissingPeerError, Peer
+from bipnet.bench.peer import CannotServeError, Chain, Matrix, MissingPeerError
 from bipnet.bench.peers import PEERS
 from bipnet.bench.stopwatch import time_peer
 
@@ -146,7 +146,12 @@ def _measure_chain(
         )
         report(_timed_chain(job, chain, found, pilot.seconds_per_step))
     usual = replace(
-        planned, count="default", steps=default, steps_from=source, passes=default / one_pass, trace=[]
+        planned,
+        count="default",
+        steps=default,
+        steps_from=source,
+        passes=default / one_pass,
+        trace=[],
     )
     report(_timed_chain(job, chain, usual, pilot.seconds_per_step))
 

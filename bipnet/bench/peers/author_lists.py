@@ -32,7 +32,7 @@ class AuthorLists(Chain):
         if not W.all():
             raise CannotServeError("its refilling of negative cells knows no missing edges")
         self._rows: list[list[float]] = W.tolist()
-        self._n_right = W.shape[1]
+        self._n_right: int = W.shape[1]
         cells = [(i, j) for i, row in enumerate(self._rows) for j, w in enumerate(row) if w > 0]
         self._edges: list[tuple[int, int]] = cells
         self._weights = [self._rows[i][j] for i, j in cells]
@@ -73,4 +73,5 @@ class AuthorLists(Chain):
 
     def positive(self) -> Cells:
         ends = np.array(self._edges, dtype=np.int64)
-        return ends[:, 0] * self._n_right + ends[:, 1]
+        cells: Cells = ends[:, 0] * self._n_right + ends[:, 1]
+        return cells

@@ -76,8 +76,8 @@ class BipnetCSR(BipnetDense):
         coo = self._R.tocoo()
         n_right: int = coo.shape[1]
         rows, columns = coo.coords
-        cells: Cells = rows.astype(np.int64) * n_right + columns
-        return cells[coo.data > 0]
+        cells: Cells = (rows.astype(np.int64) * n_right + columns)[coo.data > 0]
+        return cells
 
 
 class BipnetSwap(BipnetDense):

@@ -21,9 +21,10 @@ class _NetworKitChain(Chain):
 
     def prepare(self, W: Matrix, null: str) -> None:
         self._nk = load("networkit", type(self))
-        self._n_left, self._n_right = W.shape
+        self._n_left: int = W.shape[0]
+        self._n_right: int = W.shape[1]
         left, right = positive_edges(W)
-        self._n_edges = len(left)
+        self._n_edges = int(left.size)
         ends = (left.astype(np.uint64), (right + self._n_left).astype(np.uint64))
         self._graph: Any = self._nk.GraphFromCoo(ends, n=sum(W.shape), directed=True)
 
@@ -67,7 +68,7 @@ class Curveball(_NetworKitChain):
         self._walked(self._nk.randomization.Curveball(self._graph), trades)
 
     def steps_per_pass(self) -> int:
-        return -(-self._n_left // 2)
+        return (self._n_left + 1) // 2
 
     def default_steps(self) -> tuple[int, str]:
         return 20 * self.steps_per_pass(), "none: as many trades as 20 global rounds of left nodes"
