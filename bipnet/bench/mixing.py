@@ -37,6 +37,18 @@ class Level:
 
 
 @dataclass(frozen=True)
+class Cost:
+    """Seconds of a call of n steps: ``call + n * step``, from the first call and the longest."""
+
+    call: float
+    step: float
+
+    def of(self, steps: int) -> float:
+        """Seconds that so many steps are expected to take."""
+        return self.call + steps * self.step
+
+
+@dataclass(frozen=True)
 class Pilot:
     """What a pilot has found.
 
@@ -48,14 +60,14 @@ class Pilot:
         "measured", "extrapolated" (by the last slope of the logarithm of the excess) or "none".
     trace
         (steps, overlap) at the checkpoints.
-    seconds_per_step
-        Of the longest stretch.
+    cost
+        What a call costs.
     """
 
     steps: int | None
     origin: str
     trace: list[tuple[int, float]]
-    seconds_per_step: float
+    cost: Cost
 
 
 def equilibrium_level(W: Matrix, moves_over: str, seconds: float) -> Level:
@@ -91,32 +103,34 @@ def equilibrium_level(W: Matrix, moves_over: str, seconds: float) -> Level:
 def run_pilot(chain: Chain, W: Matrix, level: Level, seconds: float) -> Pilot:
     """Walk until the overlap is at its level, or for about ``seconds``.
 
-    Checkpoints grow by a factor of sqrt(2); between the last two the steps are interpolated on
-    the logarithm of the overlap's excess.
+    Checkpoints grow by a factor of sqrt(2), from a sixteenth of a pass on; between the last two
+    the steps are interpolated on the logarithm of the overlap's excess.
     """
     start_cells = (W > 0).reshape(-1)
     n_positive = int(start_cells.sum())
-    one_pass = chain.steps_per_pass()
+    first_look = max(1, chain.steps_per_pass() // 16)  # before it hardly anything has moved
     begun = time.perf_counter()
-    trace = [(0, 1.0)]
-    done, step, per_step = 0, 1, 0.0
+    cost = Cost(chain.timed(1), 0.0)
+    trace, done = [(0, 1.0)], 1
     while True:
-        took = chain.timed(step - done if chain.continues else step)
-        per_step = took / (step - done if chain.continues else step)
-        done = step
-        if 16 * done >= one_pass:  # earlier nothing has moved yet, and looking costs time
-            cells = chain.positive()
-            overlap = int(start_cells[cells].sum()) / n_positive
+        if done >= first_look:
+            overlap = int(start_cells[chain.positive()].sum()) / n_positive
             trace.append((done, overlap))
             if overlap <= level.bar:
-                return Pilot(_interpolated(trace, level), "measured", trace, per_step)
-        grown = 2 * done if 32 * done < one_pass else math.ceil(done * math.sqrt(2))
-        step = max(done + 1, grown)
-        ahead = per_step * (step - done if chain.continues else step)
-        if time.perf_counter() - begun + ahead > seconds:
+                return Pilot(_interpolated(trace, level), "measured", trace, cost)
+            target = max(done + 1, math.ceil(done * math.sqrt(2)))
+        else:
+            is_cheap = 16 * done * cost.step < seconds / 50
+            target = min((16 if is_cheap else 2) * done, max(first_look, done + 1))
+        steps = target - done if chain.continues else target
+        if time.perf_counter() - begun + cost.of(steps) > seconds:
             break
-    steps = _extrapolated(trace, level)
-    return Pilot(steps, "none" if steps is None else "extrapolated", trace, per_step)
+        took = chain.timed(steps)
+        if steps > 1:
+            cost = Cost(cost.call, max(0.0, took - cost.call) / (steps - 1))
+        done = target
+    found = _extrapolated(trace, level)
+    return Pilot(found, "none" if found is None else "extrapolated", trace, cost)
 
 
 def _interpolated(trace: list[tuple[int, float]], level: Level) -> int:

@@ -21,7 +21,7 @@ import numpy as np
 import psutil
 
 from bipnet.bench.measurement import Measurement
-from bipnet.bench.mixing import Level, equilibrium_level, run_pilot
+from bipnet.bench.mixing import Cost, Level, equilibrium_level, run_pilot
 from bipnet.bench.peer import CannotServeError, Chain, Matrix, MissingPeerError
 from bipnet.bench.peers import PEERS
 from bipnet.bench.stopwatch import time_peer
@@ -144,7 +144,7 @@ def _measure_chain(
         found = replace(
             planned, count="criterion", steps=steps, steps_from=origin, passes=steps / one_pass
         )
-        report(_timed_chain(job, chain, found, pilot.seconds_per_step))
+        report(_timed_chain(job, chain, found, pilot.cost))
     usual = replace(
         planned,
         count="default",
@@ -153,7 +153,7 @@ def _measure_chain(
         passes=default / one_pass,
         trace=[],
     )
-    report(_timed_chain(job, chain, usual, pilot.seconds_per_step))
+    report(_timed_chain(job, chain, usual, pilot.cost))
 
 
 def _fresh(chain: Chain, W: Matrix) -> Chain:
@@ -163,19 +163,19 @@ def _fresh(chain: Chain, W: Matrix) -> Chain:
     return chain
 
 
-def _timed_chain(
-    job: Job, chain: Chain, planned: Measurement, seconds_per_step: float
-) -> Measurement:
+def _timed_chain(job: Job, chain: Chain, planned: Measurement, cost: Cost) -> Measurement:
     steps = planned.steps or 0
-    if steps * seconds_per_step <= job.cap:
+    if cost.of(steps) <= job.cap:
         return replace(planned, **asdict(time_peer(chain, steps, job.repeats, job.cap)))
-    stretch = max(1, min(steps, int(job.cap / _EXTRAPOLATION_SHARE / seconds_per_step)))
+    affordable = int((job.cap / _EXTRAPOLATION_SHARE - cost.call) / cost.step)
+    stretch = min(steps, max(1, affordable))
     timing = time_peer(chain, stretch, 1, 0)
+    seconds = cost.call + max(0.0, timing.seconds - cost.call) * steps / stretch
     return replace(
         planned,
         status="extrapolated",
-        seconds=timing.seconds / stretch * steps,
-        median=timing.median / stretch * steps,
+        seconds=seconds,
+        median=seconds,
         repeats=timing.repeats,
         note=f"{stretch} of the steps timed",
     )
