@@ -73,8 +73,9 @@ def random_read_seconds(W: Matrix, span: str) -> float:
 
 def sign_bytes(W: Matrix, rounds: int) -> int:
     """Bytes that ``rounds`` of global trades read and write: every line of bits once a round."""
-    short, long = sorted((W.shape[0], W.shape[1]))
-    return 2 * rounds * short * (-(-long // 64) * 8)
+    short, long = sorted((int(W.shape[0]), int(W.shape[1])))
+    words = (long + 63) // 64
+    return 2 * rounds * short * words * 8
 
 
 def rows_of(case: Case, seconds: float) -> list[dict[str, Any]]:

@@ -87,9 +87,7 @@ class GraphToolRewire(Chain):
         return bipartite_cells(np.load(self._edges), self._n_left, self._n_right)
 
     def close(self) -> None:
-        if self._child.stdin is not None:
-            self._child.stdin.close()  # its loop ends with its input
-        self._child.wait(timeout=10)
+        self._child.communicate()  # its loop ends with its input
         self._folder.cleanup()
 
 
