@@ -15,14 +15,14 @@ import pytest
 from bipnet.bench.bars import Bar, find_bars
 from bipnet.bench.cases import MARGINS, Case, make_matrix, parse_size
 from bipnet.bench.measurement import Measurement, from_json
-from bipnet.bench.mixing import Level, equilibrium_level, run_pilot
+from bipnet.bench.mixing import Cost, Level, equilibrium_level, run_pilot
 from bipnet.bench.peer import Cells, Chain, Matrix
 from bipnet.bench.peers import PEERS
 from bipnet.bench.peers.numpy_permutation import MemoryCopy
 from bipnet.bench.run import Settings, _worker_lines, parse_peers, run_bench
 from bipnet.bench.stopwatch import time_peer
 from bipnet.bench.table import as_text, duration, number
-from bipnet.bench.worker import Job
+from bipnet.bench.worker import Job, _timed_chain
 from bipnet.cli import run
 from bipnet.errors import InputError
 
@@ -248,12 +248,13 @@ def test_duration_and_number__keep_three_digits() -> None:
         "4.2 us",
         "0.03 us",
     ]
-    assert [number(x) for x in (0, 0.01234, 999.4, 12345.6, 4.8e7)] == [
+    assert [number(x) for x in (0, 0.01234, 999.4, 12345.6, 4.8e7, 2.34e10)] == [
         "0",
         "0.0123",
         "999",
         "12346",
         "48 M",
+        "2.34e+10",
     ]
 
 
@@ -404,3 +405,31 @@ def test_run_bench__reports_what_a_peer_raises(
     (_, found) = report.results[0].measurements
     assert (found.status, found.note) == ("failed", "RuntimeError: broken")
     assert "failed" in as_text(report)
+
+
+# What a worker makes of a chain's cost ------------------------------------------------------
+
+
+def timed_chain(chain: Decaying, steps: int, cap: float, cost: Cost) -> Measurement:
+    job = Job(matrix="", peer="decaying", cap=cap, repeats=2)
+    planned = Measurement("decaying", "G", "timed", steps=steps, unit="attempt")
+    return _timed_chain(job, chain, planned, cost)
+
+
+def test_timed_chain__times_what_fits_and_extrapolates_what_does_not() -> None:
+    chain = Decaying(tau=1, per_step=1e-3, per_call=0.5)
+    cost = Cost(call=0.501, step=1e-3, longest=4000)
+    fits = timed_chain(chain, 5000, 20, cost)
+    assert (fits.status, fits.seconds) == ("timed", 5.5)
+    rough = timed_chain(chain, 10**6, 20, cost)
+    assert rough.status == "extrapolated"
+    assert rough.seconds == pytest.approx(1000.5, rel=0.01)
+    assert chain.steps < 20_000
+    assert "of the steps timed" in rough.note
+
+
+def test_timed_chain__never_foretells_from_a_single_call() -> None:
+    chain = Decaying(tau=1, per_step=1e-3, per_call=3)
+    unknown = timed_chain(chain, 10**6, 20, Cost(call=3.0))
+    assert (unknown.status, unknown.seconds, chain.steps) == ("over cap", 20, 0)
+    assert not unknown.has_time

@@ -38,10 +38,26 @@ class Level:
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds of a call of n steps: ``call + n * step``, from the first call and the longest."""
+    """Seconds of a call of n steps: ``call + n * step``, from a call of one step and the longest.
+
+    Attributes
+    ----------
+    call
+        Of one step.
+    step
+        Of every further one.
+    longest
+        Steps of the longest call, which ``step`` is from.
+    """
 
     call: float
-    step: float
+    step: float = 0.0
+    longest: int = 1
+
+    @property
+    def is_known(self) -> bool:
+        """Whether steps have been seen to cost something, above the noise of a call."""
+        return self.longest * self.step > 0.2 * self.call
 
     def of(self, steps: int) -> float:
         """Seconds that so many steps are expected to take."""
@@ -110,7 +126,7 @@ def run_pilot(chain: Chain, W: Matrix, level: Level, seconds: float) -> Pilot:
     n_positive = int(start_cells.sum())
     first_look = max(1, chain.steps_per_pass() // 16)  # before it hardly anything has moved
     begun = time.perf_counter()
-    cost = Cost(chain.timed(1), 0.0)
+    cost = Cost(chain.timed(1))
     trace, done = [(0, 1.0)], 1
     while True:
         if done >= first_look:
@@ -126,8 +142,8 @@ def run_pilot(chain: Chain, W: Matrix, level: Level, seconds: float) -> Pilot:
         if time.perf_counter() - begun + cost.of(steps) > seconds:
             break
         took = chain.timed(steps)
-        if steps > 1:
-            cost = Cost(cost.call, max(0.0, took - cost.call) / (steps - 1))
+        if steps > cost.longest:
+            cost = Cost(cost.call, max(0.0, took - cost.call) / (steps - 1), steps)
         done = target
     found = _extrapolated(trace, level)
     return Pilot(found, "none" if found is None else "extrapolated", trace, cost)

@@ -72,13 +72,13 @@ def draw_picture(report: Report) -> Figure:
                 ax.plot(*zip(*rough, strict=True), marker, color=color, mfc="white", ms=5)
         ax.set_xscale("log")
         ax.set_yscale("log")
-        ax.set_ylabel("time per sample (s)")
+        ax.set_ylabel("time per sample (s)", fontsize=8)
         what = "A: one permutation" if null == "A" else "G: to a decorrelated sign pattern"
         ax.set_title(what, fontsize=8, loc="left")
         ax.grid(color="0.9", lw=0.5)
         ax.tick_params(labelsize=7)
         _slope(ax)
-    panels[-1].set_xlabel("edges")
+    panels[-1].set_xlabel("edges", fontsize=8)
     figure.legend(
         handles.values(), handles.keys(), loc="outside lower center", ncols=2, fontsize=6.5,
         frameon=False,

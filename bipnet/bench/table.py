@@ -124,9 +124,9 @@ def number(value: float) -> str:
     """Three significant digits, without exponents below a million."""
     if value == 0:
         return "0"
-    if abs(value) >= 1e6:
+    if 1e6 <= abs(value) < 1e9:
         return f"{value / 1e6:.3g} M"
-    return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
+    return f"{value:.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"
 
 
 def aligned(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

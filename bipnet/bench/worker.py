@@ -28,6 +28,8 @@ from bipnet.bench.stopwatch import time_peer
 
 _MEMORY_SHARE = 0.8
 _EXTRAPOLATION_SHARE = 4  # a stretch of cap / 4 stands for the whole where that would not fit
+_NOTICEABLE = 1000  # one step in so many is no part of a pass
+_TRUSTED = 64  # times the longest call seen that a time may be foretold
 
 
 @dataclass(frozen=True)
@@ -127,10 +129,13 @@ def _measure_chain(
 ) -> None:
     chain.run(1)  # warm-up
     one_pass = chain.steps_per_pass()
+    if chain.continues and one_pass < _NOTICEABLE:  # that step must not count for the pilot
+        chain.close()
+        chain.prepare(W, "G")
     levels = job.levels or {}
     level = Level(*levels.get(chain.moves_over, levels["edges"]))
     default, source = chain.default_steps()
-    pilot = run_pilot(_fresh(chain, W), W, level, job.cap)
+    pilot = run_pilot(chain, W, level, job.cap)
     steps, origin = pilot.steps, f"pilot, {pilot.origin}"
     if pilot.origin != "measured" and job.hint is not None:
         steps, origin = max(1, round(job.hint * one_pass)), "passes found on the smaller matrix"
@@ -156,17 +161,14 @@ def _measure_chain(
     report(_timed_chain(job, chain, usual, pilot.cost))
 
 
-def _fresh(chain: Chain, W: Matrix) -> Chain:
-    """A pilot starts from the data; the warm-up may have left them."""
-    chain.close()
-    chain.prepare(W, "G")
-    return chain
-
-
 def _timed_chain(job: Job, chain: Chain, planned: Measurement, cost: Cost) -> Measurement:
     steps = planned.steps or 0
-    if cost.of(steps) <= job.cap:
+    is_foretold = cost.is_known or steps <= _TRUSTED * cost.longest
+    if cost.of(steps) <= job.cap and is_foretold:
         return replace(planned, **asdict(time_peer(chain, steps, job.repeats, job.cap)))
+    if not cost.is_known:
+        note = f"a call of one step takes {cost.call:.2g} s; what steps add was not seen"
+        return replace(planned, status="over cap", seconds=job.cap, note=note)
     affordable = int((job.cap / _EXTRAPOLATION_SHARE - cost.call) / cost.step)
     stretch = min(steps, max(1, affordable))
     timing = time_peer(chain, stretch, 1, 0)
