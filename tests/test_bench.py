@@ -429,7 +429,13 @@ def test_timed_chain__times_what_fits_and_extrapolates_what_does_not() -> None:
 
 
 def test_timed_chain__never_foretells_from_a_single_call() -> None:
-    chain = Decaying(tau=1, per_step=1e-3, per_call=3)
-    unknown = timed_chain(chain, 10**6, 20, Cost(call=3.0))
-    assert (unknown.status, unknown.seconds, chain.steps) == ("over cap", 20, 0)
+    # A call costs a second whatever it does at first: longer ones tell what steps cost.
+    chain = Decaying(tau=1, per_step=1e-4, per_call=1.0)
+    rough = timed_chain(chain, 10**9, 20, Cost(call=1.0))
+    assert rough.status == "extrapolated"
+    assert rough.seconds == pytest.approx(1e5, rel=0.01)
+    # Here nothing is seen to depend on the steps before the cap.
+    chain = Decaying(tau=1, per_step=1e-12, per_call=19.0)
+    unknown = timed_chain(chain, 10**9, 20, Cost(call=19.0))
+    assert (unknown.status, unknown.seconds) == ("over cap", 20)
     assert not unknown.has_time

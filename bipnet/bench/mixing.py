@@ -59,6 +59,12 @@ class Cost:
         """Whether steps have been seen to cost something, above the noise of a call."""
         return self.longest * self.step > 0.2 * self.call
 
+    def after(self, steps: int, took: float) -> Cost:
+        """What a further call of ``steps`` has told; only a longer one tells anything."""
+        if steps <= self.longest:
+            return self
+        return Cost(self.call, max(0.0, took - self.call) / (steps - 1), steps)
+
     def of(self, steps: int) -> float:
         """Seconds that so many steps are expected to take."""
         return self.call + steps * self.step
@@ -142,8 +148,7 @@ def run_pilot(chain: Chain, W: Matrix, level: Level, seconds: float) -> Pilot:
         if time.perf_counter() - begun + cost.of(steps) > seconds:
             break
         took = chain.timed(steps)
-        if steps > cost.longest:
-            cost = Cost(cost.call, max(0.0, took - cost.call) / (steps - 1), steps)
+        cost = cost.after(steps, took)
         done = target
     found = _extrapolated(trace, level)
     return Pilot(found, "none" if found is None else "extrapolated", trace, cost)

@@ -163,8 +163,12 @@ def _measure_chain(
 
 def _timed_chain(job: Job, chain: Chain, planned: Measurement, cost: Cost) -> Measurement:
     steps = planned.steps or 0
-    is_foretold = cost.is_known or steps <= _TRUSTED * cost.longest
-    if cost.of(steps) <= job.cap and is_foretold:
+    spent = 0.0
+    while not (cost.is_known or steps <= _TRUSTED * cost.longest) and spent < job.cap:
+        took = chain.timed(_TRUSTED * cost.longest)
+        cost = cost.after(_TRUSTED * cost.longest, took)
+        spent += took
+    if cost.of(steps) <= job.cap and (cost.is_known or steps <= _TRUSTED * cost.longest):
         return replace(planned, **asdict(time_peer(chain, steps, job.repeats, job.cap)))
     if not cost.is_known:
         note = f"a call of one step takes {cost.call:.2g} s; what steps add was not seen"
