@@ -229,6 +229,19 @@ def test_find_bars__of_the_largest_size_compares_g_with_b() -> None:
     assert "G: NetworKit GlobalCurveball 20 rounds / bipnet" not in bars
 
 
+def test_find_bars__of_pruned_layers() -> None:
+    g = {
+        pruned: [timed("bipnet", "G", seconds, count="default", steps=9)]
+        for pruned, seconds in ((0, 0.1), (50, 0.6), (95, 0.2))
+    }
+    results = [(Case(3072, 768, pruned), found) for pruned, found in g.items()]
+    bars = {bar.what: bar for bar in find_bars(results)}
+    assert bars["G: 50 % pruned / dense"].value == pytest.approx(6)
+    assert bars["G: 50 % pruned / dense"].verdict == "missed"
+    assert bars["G: seconds at 95 % pruned"].verdict == "must"
+    assert "G: 50 % pruned / dense" not in {bar.what for bar in find_bars(results[1:])}
+
+
 def test_verdict__where_less_is_better() -> None:
     assert [Bar("", "", v, 2.5, 1.5, at_least=False).verdict for v in (1.5, 2.5, 2.6)] == [
         "aim",

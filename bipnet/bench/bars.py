@@ -52,7 +52,7 @@ class Bar:
 
 
 def find_bars(results: Results) -> list[Bar]:
-    """The bars of every dense matrix with random margins that has any.
+    """The bars of every matrix with random margins that has any.
 
     Parameters
     ----------
@@ -62,7 +62,8 @@ def find_bars(results: Results) -> list[Bar]:
     Returns
     -------
     Bars against NumPy (A, C, D), against ourselves (B, E, F; G at the largest size), against
-    NetworKit's GlobalCurveball of 20 rounds (which moves no weights), and of edge swaps.
+    NetworKit's GlobalCurveball of 20 rounds (which moves no weights), of edge swaps, and of G
+    of pruned layers.
     """
     bars: list[Bar] = []
     for case, found in results:
@@ -90,6 +91,25 @@ def find_bars(results: Results) -> list[Bar]:
         rate = times.rate("bipnet swap")
         what = "edge swaps: attempts per second of the whole call"
         bars.append(Bar(what, where, rate, _SWAPS_PER_SECOND, _SWAPS_PER_SECOND))
+    return bars + _pruned_bars(results)
+
+
+def _pruned_bars(results: Results) -> list[Bar]:
+    """G of pruned layers of 3072 x 768, where a run has measured such."""
+    of = {
+        case.pruned: (str(case), _Times(found).seconds("bipnet", "G"))
+        for case, found in results
+        if case.size == "3072x768" and case.margins == "random"
+    }
+    bars = []
+    if 0 in of and 50 in of:
+        where, seconds = of[50]
+        dense = of[0][1]
+        ratio = seconds / dense if seconds and dense else None
+        bars.append(Bar("G: 50 % pruned / dense", where, ratio, 5, 5, at_least=False))
+    if 95 in of:
+        where, seconds = of[95]
+        bars.append(Bar("G: seconds at 95 % pruned", where, seconds, 0.3, 0.1, at_least=False))
     return bars
 
 
@@ -101,11 +121,13 @@ class _Times:
             (m.peer, m.null): m for m in found if m.has_time and m.count in ("", "default")
         }
 
+    def seconds(self, peer: str, null: str) -> float | None:
+        found = self._found.get((peer, null))
+        return None if found is None else found.seconds
+
     def ratio(self, over: tuple[str, str], under: tuple[str, str]) -> float | None:
-        top, bottom = self._found.get(over), self._found.get(under)
-        if top is None or bottom is None or not top.seconds or not bottom.seconds:
-            return None
-        return top.seconds / bottom.seconds
+        top, bottom = self.seconds(*over), self.seconds(*under)
+        return top / bottom if top and bottom else None
 
     def rate(self, peer: str) -> float | None:
         found = self._found.get((peer, "G"))

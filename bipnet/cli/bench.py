@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import click
 
 from bipnet._atomic import new_file, require_free_output
 from bipnet.cli import options, tables
-from bipnet.errors import MissingFileError
+from bipnet.errors import MissingExtraError, MissingFileError
 
 _MISSING_PEER = 1
 
@@ -144,6 +145,10 @@ _OUTPUTS = ("bench.txt", "bench.json", "bench.png")
 
 def _prepare_folder(folder: Path, force: bool) -> None:
     """Before an hour of work: matplotlib is there, and the outputs can be written."""
+    if find_spec("matplotlib") is None:
+        raise MissingExtraError(
+            "the plot of bench -o needs matplotlib: pip install 'bipnet[bench]'"
+        )
     import matplotlib
 
     matplotlib.use("agg")  # pictures go into files: no screen is needed
