@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import itertools
 import json
+import signal
+import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -397,6 +400,25 @@ def test_worker__that_dies_is_a_line_of_the_report(tmp_path: Path) -> None:
     assert isinstance(said, str)
     assert "ended with code 1" in said
     assert "none.npy" in said
+
+
+def test_worker__ends_with_the_run_that_started_it(tmp_path: Path) -> None:
+    # Killed without a chance to clean up, graph-tool's child or not: the pipe closes.
+    np.save(tmp_path / "W.npy", make_matrix(Case(300, 100)))
+    job = Job(matrix=str(tmp_path / "W.npy"), peer="bipnet", nulls=("A",) * 500, cap=60)
+    (tmp_path / "job.json").write_text(json.dumps(asdict(job)), encoding="utf-8")
+    worker = subprocess.Popen(
+        [sys.executable, "-P", "-m", "bipnet.bench.worker", str(tmp_path / "job.json")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert worker.stdin is not None
+    assert worker.stdout is not None
+    assert b'"timed"' in worker.stdout.readline()  # it works
+    worker.stdin.close()
+    assert worker.wait(timeout=30) == -signal.SIGKILL
+    worker.stdout.close()
 
 
 def test_run_bench__reports_what_a_peer_raises(

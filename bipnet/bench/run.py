@@ -178,7 +178,12 @@ class Report:
         }
 
 
-def run_bench(settings: Settings, *, say: Callable[[str], None] | None = None) -> Report:
+def run_bench(
+    settings: Settings,
+    *,
+    say: Callable[[str], None] | None = None,
+    keep: Callable[[Report], None] | None = None,
+) -> Report:
     """Measure everything that ``settings`` name.
 
     Parameters
@@ -187,6 +192,8 @@ def run_bench(settings: Settings, *, say: Callable[[str], None] | None = None) -
         See `Settings`.
     say
         Called with a line of progress before each measurement.
+    keep
+        Called with the report so far after each matrix: a run may take hours.
 
     Returns
     -------
@@ -206,7 +213,9 @@ def run_bench(settings: Settings, *, say: Callable[[str], None] | None = None) -
             tell(f"{case}: making the matrix")
             result = _measure_case(case, settings, Path(folder), hints, tell)
             report.results.append(result)
-    report.seconds = round(time.perf_counter() - begun, 1)
+            report.seconds = round(time.perf_counter() - begun, 1)
+            if keep is not None:
+                keep(report)
     return report
 
 
@@ -307,7 +316,7 @@ def _worker_lines(job: Job, folder: Path, patience: float) -> Iterator[dict[str,
     with errors.open("wb") as stderr:
         worker = subprocess.Popen(
             [sys.executable, "-P", "-m", "bipnet.bench.worker", str(order)],
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,  # held open: the worker ends when it closes
             stdout=subprocess.PIPE,
             stderr=stderr,
             text=True,
@@ -335,6 +344,8 @@ def _worker_lines(job: Job, folder: Path, patience: float) -> Iterator[dict[str,
             os.killpg(worker.pid, signal.SIGKILL)
         worker.wait()
         reader.join()
+        if worker.stdin is not None:
+            worker.stdin.close()
 
 
 def _read(worker: subprocess.Popen[str], lines: queue.Queue[str | None]) -> None:

@@ -1,7 +1,8 @@
 """Measure one peer on one matrix, in a process of its own that can be ended from outside.
 
 ``python -P -m bipnet.bench.worker JOB`` reads the job (JSON) from a file; lines of JSON go to
-stdout, a `Measurement` each. What libraries print goes to stderr.
+stdout, a `Measurement` each. What libraries print goes to stderr. When stdin ends, the process
+and its group end too.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ import contextlib
 import json
 import os
 import resource
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -66,6 +69,7 @@ class Job:
 
 def main() -> None:
     """Run the job that stands in the file named on the command line."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # libraries may print
     job = Job(**json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
@@ -81,6 +85,12 @@ def main() -> None:
         return
     for null in job.nulls:
         measure(job, W, null, lambda found: say(answers, asdict(found)))
+
+
+def _end_with_parent() -> None:
+    """stdin is a pipe that the run holds: where the run was killed, nobody wants the rest."""
+    sys.stdin.read()
+    os.killpg(0, signal.SIGKILL)
 
 
 def say(answers: TextIO, values: dict[str, object]) -> None:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from bipnet._atomic import new_file, require_free_output
 from bipnet.cli import options, tables
 from bipnet.errors import MissingExtraError, MissingFileError
+
+if TYPE_CHECKING:
+    from bipnet.bench import Report
 
 _MISSING_PEER = 1
 
@@ -59,7 +63,8 @@ _MISSING_PEER = 1
     "-o",
     "--output",
     type=click.Path(path_type=Path),
-    help="Folder (made if need be) for bench.txt, bench.json and the plot bench.png.",
+    help="Folder (made if need be) for bench.txt, bench.json and the plot bench.png,"
+    " renewed after each matrix.",
 )
 @options.force
 @options.as_json
@@ -108,15 +113,15 @@ def bench(
     if output is not None:
         _prepare_folder(output, force)
 
-    report = run_bench(settings, say=lambda line: click.echo(f"bipnet bench: {line}", err=True))
-
-    text, values = as_text(report), report.as_json()
-    if output is not None:
-        _write(output, text, values, report)
+    report = run_bench(
+        settings,
+        say=lambda line: click.echo(f"bipnet bench: {line}", err=True),
+        keep=None if output is None else partial(_write, output),
+    )
     if as_json:
-        tables.print_json(values)
+        tables.print_json(report.as_json())
     else:
-        click.echo(text)
+        click.echo(as_text(report))
     broken = [
         f"{found.peer} on {result.case}: {found.note}"
         for result in report.results
@@ -159,12 +164,18 @@ def _prepare_folder(folder: Path, force: bool) -> None:
         require_free_output(folder / name, force)
 
 
-def _write(folder: Path, text: str, values: dict[str, Any], report: Any) -> None:
+def _write(folder: Path, report: Report) -> None:
+    """Replace the outputs by those of the matrices measured so far, each one whole."""
+    import matplotlib.pyplot as plt
+
     from bipnet.bench.picture import draw_picture
+    from bipnet.bench.table import as_text
 
     with new_file(folder / "bench.txt", force=True) as path:
-        path.write_text(text + "\n", encoding="utf-8")
+        path.write_text(as_text(report) + "\n", encoding="utf-8")
     with new_file(folder / "bench.json", force=True) as path:
-        path.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+        path.write_text(json.dumps(report.as_json(), indent=1) + "\n", encoding="utf-8")
     with new_file(folder / "bench.png", force=True) as path:
-        draw_picture(report).savefig(path, dpi=200, format="png")
+        figure = draw_picture(report)
+        figure.savefig(path, dpi=200, format="png")
+        plt.close(figure)
