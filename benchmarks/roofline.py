@@ -6,8 +6,8 @@
 Per null model and size: bytes that must be read and written at least, random accesses, the time of
 the whole public call, GB/s, the ratio to a memory copy, and two floors measured on this machine:
 that of the copy and that of as many independent random reads over the same span. With
---cachegrind the counts are measured instead: two runs under valgrind, the second with twice as
-many draws; their difference is one draw.
+--cachegrind the counts are measured instead: two runs under valgrind, the second with more draws;
+their difference, per draw.
 """
 
 from __future__ import annotations
@@ -121,6 +121,7 @@ _EVENTS = {
 }
 # Valgrind knows fewer instructions than processors do: kernels are compiled for a plain one.
 _PLAIN_CPU = {"NUMBA_CPU_NAME": "x86-64", "NUMBA_CPU_FEATURES": "", "NPY_DISABLE_CPU_FEATURES": ""}
+_COUNTED_WEIGHTS = 8_000_000
 _DRAWS = """
 import sys, warnings, bipnet
 from bipnet.bench.cases import Case, make_matrix
@@ -134,11 +135,15 @@ for i in range(int(sys.argv[3])):
 def cachegrind_rows(case: Case) -> list[dict[str, Any]]:
     """Counts of one draw per null model, one thread, by valgrind's simulated caches."""
     rows = []
+    # Start-up differs by some million instructions from run to run: the draws must outweigh it.
+    more = max(1, _COUNTED_WEIGHTS // (case.n_left * case.n_right))
     with tempfile.TemporaryDirectory() as folder:
         for null in bipnet.NULL_MODELS:
             _draws(case, null, 1, None)  # compiles for the plain processor, natively
-            once, twice = (_counts(case, null, n, Path(folder, f"{null}-{n}.out")) for n in (1, 2))
-            counts = {name: twice[event] - once[event] for event, name in _EVENTS.items()}
+            few, many = (
+                _counts(case, null, n, Path(folder, f"{null}-{n}.out")) for n in (1, 1 + more)
+            )
+            counts = {name: (many[event] - few[event]) / more for event, name in _EVENTS.items()}
             missed = counts["L2 read misses"] + counts["L2 write misses"]
             rows.append(
                 {
@@ -161,7 +166,7 @@ def _draws(case: Case, null: str, n: int, out: Path | None) -> None:
         tool.append(f"--cachegrind-out-file={out}")
     done = subprocess.run(
         [*tool, sys.executable, "-P", "-c", _DRAWS, case.size, null, str(n)],
-        env={**os.environ, **_PLAIN_CPU, "OPENBLAS_CORETYPE": "Nehalem"},
+        env={**os.environ, **_PLAIN_CPU, "OPENBLAS_CORETYPE": "Nehalem", "PYTHONHASHSEED": "0"},
         capture_output=True,
         text=True,
     )
