@@ -78,14 +78,14 @@ def sign_bytes(W: Matrix, rounds: int) -> int:
     return 2 * rounds * short * words * 8
 
 
-def rows_of(case: Case, seconds: float) -> list[dict[str, Any]]:
+def rows_of(case: Case, nulls: str, seconds: float) -> list[dict[str, Any]]:
     """One row per null model."""
     W = make_matrix(case)
     target = np.zeros_like(W)
     copy = best(lambda: np.copyto(target, W), seconds)
     reads = {span: random_read_seconds(W, span) for span in ("all", "row", "column")}
     rows = []
-    for null in bipnet.NULL_MODELS:
+    for null in nulls:
         took = best(lambda null=null: bipnet.randomize(W, null, rng=7), seconds)  # type: ignore[misc]
         rounds = (bipnet.ensemble(W, "G", n=1, rng=7).steps or 0) if null == "G" else 0
         least = 2 * W.nbytes + sign_bytes(W, rounds)
@@ -132,13 +132,13 @@ for i in range(int(sys.argv[3])):
 """
 
 
-def cachegrind_rows(case: Case) -> list[dict[str, Any]]:
+def cachegrind_rows(case: Case, nulls: str) -> list[dict[str, Any]]:
     """Counts of one draw per null model, one thread, by valgrind's simulated caches."""
     rows = []
     # Start-up differs by some million instructions from run to run: the draws must outweigh it.
     more = max(1, _COUNTED_WEIGHTS // (case.n_left * case.n_right))
     with tempfile.TemporaryDirectory() as folder:
-        for null in bipnet.NULL_MODELS:
+        for null in nulls:
             _draws(case, null, 1, None)  # compiles for the plain processor, natively
             few, many = (
                 _counts(case, null, n, Path(folder, f"{null}-{n}.out")) for n in (1, 1 + more)
@@ -229,18 +229,25 @@ def main(arguments: list[str] | None = None) -> int:
     """Read the command line; exit code 2 and one line for a mistake."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--sizes", default="784x64,3072x768,11008x4096", help="[%(default)s]")
+    parser.add_argument("--nulls", default="ABCDEFG", help="[%(default)s]")
     parser.add_argument("--seconds", type=float, default=1.0, help="per timing [1]")
     parser.add_argument("--cachegrind", action="store_true", help="count under valgrind instead")
     parser.add_argument("--json", action="store_true", help="JSON for machines")
     given = parser.parse_args(arguments)
     warnings.simplefilter("ignore", bipnet.BipnetWarning)
     try:
+        nulls = given.nulls.upper()
+        if not nulls or not set(nulls) <= set(bipnet.NULL_MODELS):
+            raise InputError(f"null models are letters of ABCDEFG, got {given.nulls!r}")
         cases = [Case(*parse_size(size)) for size in given.sizes.split(",")]
         if given.cachegrind and shutil.which("valgrind") is None:
             raise InputError("--cachegrind needs valgrind: apt-get install valgrind")
-        rows = []
+        rows: list[dict[str, Any]] = []
         for case in cases:
-            rows += cachegrind_rows(case) if given.cachegrind else rows_of(case, given.seconds)
+            if given.cachegrind:
+                rows += cachegrind_rows(case, nulls)
+            else:
+                rows += rows_of(case, nulls, given.seconds)
     except BipnetError as error:
         print(f"roofline: error: {error}", file=sys.stderr)
         return 2

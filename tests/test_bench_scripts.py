@@ -121,5 +121,6 @@ def test_roofline__counts_the_bytes_of_sign_rounds() -> None:
 
 
 def test_roofline__mistakes_are_one_line() -> None:
-    done = script("roofline.py", "--sizes", "96", code=2)
-    assert len(done.stderr.splitlines()) == 1
+    for arguments in (["--sizes", "96"], ["--nulls", "X"]):
+        done = script("roofline.py", *arguments, code=2)
+        assert len(done.stderr.splitlines()) == 1
