@@ -3,8 +3,8 @@
 The overlap is the share of the start's positive cells that are still positive. It falls from 1 to
 a level that the margins fix. A chain has decorrelated when its overlap is within two standard
 deviations of that level; level and deviation are those of independent draws of model G, twice as
-long as bipnet's default, once per matrix. The number of steps is found on a pilot, which is not
-part of any time.
+long as bipnet's default, once per matrix. The number of steps is found on pilots (their median, of
+up to seven), which are not part of any time.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ time: minimum of the repeats, for one sample. bipnet: whole public calls, checks
 included, weights moved. Peers: their run alone, on a graph or array made beforehand; chains move
 the sign pattern and no weights.
 steps by: "criterion": so many steps that the overlap with the start is within two standard
-deviations of its equilibrium, found on a pilot that is not counted; "default": the published or
+deviations of its equilibrium, found on pilots that are not counted; "default": the published or
 default number.
 ~: fewer steps were timed, the time is in proportion. >: ended unfinished. *: takes missing edges
 for negative ones, so that edges move into them: no draw of G of a pruned layer."""

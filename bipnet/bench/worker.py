@@ -12,6 +12,7 @@ import json
 import os
 import resource
 import signal
+import statistics
 import sys
 import threading
 import time
@@ -24,7 +25,7 @@ import numpy as np
 import psutil
 
 from bipnet.bench.measurement import Measurement
-from bipnet.bench.mixing import Cost, Level, equilibrium_level, run_pilot
+from bipnet.bench.mixing import Cost, Level, Pilot, equilibrium_level, run_pilot
 from bipnet.bench.peer import CannotServeError, Chain, Matrix, MissingPeerError
 from bipnet.bench.peers import PEERS
 from bipnet.bench.stopwatch import time_peer
@@ -32,6 +33,7 @@ from bipnet.bench.stopwatch import time_peer
 _MEMORY_SHARE = 0.8
 _EXTRAPOLATION_SHARE = 4  # a stretch of cap / 4 stands for the whole where that would not fit
 _NOTICEABLE = 1000  # one step in so many is no part of a pass
+_MOST_PILOTS = 7
 _TRUSTED = 64  # times the longest call seen that a time may be foretold
 
 
@@ -145,8 +147,8 @@ def _measure_chain(
     levels = job.levels or {}
     level = Level(*levels.get(chain.moves_over, levels["edges"]))
     default, source = chain.default_steps()
-    pilot = run_pilot(chain, W, level, job.cap)
-    steps, origin = pilot.steps, f"pilot, {pilot.origin}"
+    pilot, steps = _median_pilot(chain, W, level, job.cap)
+    origin = f"pilot, {pilot.origin}"
     if pilot.origin != "measured" and job.hint is not None:
         steps, origin = max(1, round(job.hint * one_pass)), "passes found on the smaller matrix"
     planned = Measurement(
@@ -169,6 +171,24 @@ def _measure_chain(
         trace=[],
     )
     report(_timed_chain(job, chain, usual, pilot.cost))
+
+
+def _median_pilot(chain: Chain, W: Matrix, level: Level, cap: float) -> tuple[Pilot, int | None]:
+    """The first pilot, and the median steps of as many (an odd number) as fit into the cap.
+
+    A single trajectory crosses its bar by chance some steps early or late.
+    """
+    begun = time.perf_counter()
+    pilots = [run_pilot(chain, W, level, cap)]
+    one = time.perf_counter() - begun
+    affordable = min(_MOST_PILOTS, int(cap / one)) if pilots[0].origin == "measured" else 1
+    for _ in range((affordable - 1) // 2 * 2):
+        if chain.continues:
+            chain.close()
+            chain.prepare(W, "G")
+        pilots.append(run_pilot(chain, W, level, cap))
+    found = [pilot.steps for pilot in pilots if pilot.steps is not None]
+    return pilots[0], round(statistics.median(found)) if found else None
 
 
 def _timed_chain(job: Job, chain: Chain, planned: Measurement, cost: Cost) -> Measurement:
