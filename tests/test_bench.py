@@ -18,7 +18,7 @@ import pytest
 from bipnet.bench.bars import Bar, find_bars
 from bipnet.bench.cases import MARGINS, Case, make_matrix, parse_size
 from bipnet.bench.measurement import Measurement, from_json
-from bipnet.bench.mixing import Cost, Level, equilibrium_level, run_pilot
+from bipnet.bench.mixing import Cost, Level, equilibrium_level, level_for, run_pilot
 from bipnet.bench.peer import Cells, Chain, Matrix
 from bipnet.bench.peers import PEERS
 from bipnet.bench.peers.numpy_permutation import MemoryCopy
@@ -474,3 +474,11 @@ def test_timed_chain__never_foretells_from_a_single_call() -> None:
     unknown = timed_chain(chain, 10**9, 20, Cost(call=19.0))
     assert (unknown.status, unknown.seconds) == ("over cap", 20)
     assert not unknown.has_time
+
+
+def test_level__of_a_larger_matrix_is_further_away() -> None:
+    assert Level(0.5, 0.0025, 8).way == pytest.approx(np.log(100))
+    assert Level(0.5, 0.00025, 8).way == pytest.approx(np.log(1000))
+    levels = {"edges": (0.5, 0.1, 8), "cells": (0.2, 0.1, 8)}
+    assert level_for("cells", levels).mean == 0.2
+    assert level_for("cells", {"edges": (0.5, 0.1, 8)}).mean == 0.5

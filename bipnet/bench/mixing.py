@@ -35,6 +35,16 @@ class Level:
         """The overlap at which a chain counts as decorrelated."""
         return self.mean + N_DEVIATIONS * self.sd
 
+    @property
+    def way(self) -> float:
+        """How far an excess falls from the start to the bar, as a natural logarithm."""
+        return math.log((1 - self.mean) / (N_DEVIATIONS * self.sd)) if self.sd > 0 else 0.0
+
+
+def level_for(moves_over: str, levels: dict[str, tuple[float, float, int]]) -> Level:
+    """The level of a chain that moves over "edges" or "cells": the same where no edge is missing."""
+    return Level(*levels.get(moves_over, levels["edges"]))
+
 
 @dataclass(frozen=True)
 class Cost:

@@ -23,6 +23,7 @@ from bipnet.bench.bars import Bar, find_bars
 from bipnet.bench.cases import SIZES, Case, Margins, make_matrix
 from bipnet.bench.machine import describe_machine
 from bipnet.bench.measurement import Measurement, from_json
+from bipnet.bench.mixing import level_for
 from bipnet.bench.peer import Chain, MissingPeerError
 from bipnet.bench.peers import OURS, PEERS
 from bipnet.bench.worker import Job
@@ -271,7 +272,9 @@ def _measure_case(
         for found in _answers(job, folder, settings.cap):
             result.measurements.append(found)
             if found.steps_from == "pilot, measured" and found.passes is not None:
-                hints[key] = found.passes
+                way = level_for(getattr(peer, "moves_over", "edges"), result.levels).way
+                if way > 0:
+                    hints[key] = found.passes / way
             if name in (*OURS, "memory copy") and found.status in ("failed", "over cap"):
                 tell(f"{case}: {name}, {found.null}: {found.status} {found.note}")
     return result

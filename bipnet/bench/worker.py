@@ -25,7 +25,7 @@ import numpy as np
 import psutil
 
 from bipnet.bench.measurement import Measurement
-from bipnet.bench.mixing import Cost, Level, Pilot, equilibrium_level, run_pilot
+from bipnet.bench.mixing import Cost, Level, Pilot, equilibrium_level, level_for, run_pilot
 from bipnet.bench.peer import CannotServeError, Chain, Matrix, MissingPeerError
 from bipnet.bench.peers import PEERS
 from bipnet.bench.stopwatch import time_peer
@@ -56,8 +56,8 @@ class Job:
     levels
         "edges" and "cells" -> (mean, sd, draws); see `mixing.equilibrium_level`.
     hint
-        Passes that this peer needed on a smaller matrix of the same kind, for where its pilot
-        does not come to an end.
+        Passes that this peer needed on a smaller matrix of the same kind, per `Level.way`, for
+        where its pilot does not come to an end: a larger matrix has a narrower level.
     """
 
     matrix: str
@@ -144,13 +144,13 @@ def _measure_chain(
     if chain.continues and one_pass < _NOTICEABLE:  # that step must not count for the pilot
         chain.close()
         chain.prepare(W, "G")
-    levels = job.levels or {}
-    level = Level(*levels.get(chain.moves_over, levels["edges"]))
+    level = level_for(chain.moves_over, job.levels or {})
     default, source = chain.default_steps()
     pilot, steps = _median_pilot(chain, W, level, job.cap)
     origin = f"pilot, {pilot.origin}"
     if pilot.origin != "measured" and job.hint is not None:
-        steps, origin = max(1, round(job.hint * one_pass)), "passes found on the smaller matrix"
+        steps = max(1, round(job.hint * level.way * one_pass))
+        origin = "pilot on the smaller matrix"
     planned = Measurement(
         job.peer, "G", "timed", unit=chain.unit, prepare_seconds=prepared, trace=pilot.trace
     )
