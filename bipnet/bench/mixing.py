@@ -42,7 +42,7 @@ class Level:
 
 
 def level_for(moves_over: str, levels: dict[str, tuple[float, float, int]]) -> Level:
-    """The level of a chain that moves over "edges" or "cells": the same where no edge is missing."""
+    """The level of a chain that moves over "edges" or "cells": one for both in dense layers."""
     return Level(*levels.get(moves_over, levels["edges"]))
 
 
