@@ -1,5 +1,6 @@
-# Two commands do everything on a machine with Python 3.11 (venv), pip and make:
+# Three commands do everything on a machine with Python 3.11 (venv), pip and make:
 #   make demo    the main job on real data that scikit-learn ships
+#   make bench   every null model against every peer (an hour; BENCH='--quick' for seconds)
 #   make test    every check that needs neither root nor data beside the checkout
 PYTHON ?= python3
 VENV ?= .venv
@@ -9,9 +10,14 @@ BIN := $(VENV)/bin
 # Keeps the checkout off sys.path: the folder kernels/ must not hide a package of that name.
 export PYTHONSAFEPATH := 1
 
-.PHONY: demo test lint types imports pytest clean
+# Options of `bipnet bench`, e.g. make bench BENCH='--sizes 784x64 --cap 5'
+BENCH ?=
+.PHONY: demo bench test lint types imports pytest clean
 demo: $(VENV)/demo.stamp
 	$(BIN)/bipnet demo -o demo --force
+
+bench: $(VENV)/bench.stamp
+	$(BIN)/bipnet bench $(BENCH) -o results --force
 
 test: lint types imports pytest
 
@@ -39,9 +45,13 @@ $(VENV)/demo.stamp: pyproject.toml $(VENV)/torch.stamp
 	$(BIN)/pip install --quiet -e '.[experiments]'
 	touch $@
 
+$(VENV)/bench.stamp: pyproject.toml | $(BIN)/python
+	$(BIN)/pip install --quiet -e '.[bench]'
+	touch $@
+
 $(VENV)/test.stamp: pyproject.toml $(VENV)/torch.stamp
 	$(BIN)/pip install --quiet -e '.[test]'
 	touch $@ $(VENV)/demo.stamp
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info demo
+	rm -rf $(VENV) build dist *.egg-info demo results .venv-graph-tool

@@ -99,11 +99,14 @@ def test_wheel__works_outside_the_checkout_and_without_torch(
     call(bipnet, "stats", "R.npy", cwd=work)
     call(bipnet, "export", "W.npy", "-o", "s.zarr", cwd=work)
     call(bipnet, "layers", "s.zarr", cwd=work)
+    done = call(bipnet, "bench", "--quick", "--nulls", "AG", "--peers", "numpy,igraph", cwd=work)
+    assert "missing peer: igraph rewire" in done.stderr
     (work / "m.pt").write_bytes(b"PK\x03\x04")
     for arguments in (
         ("layers", "m.pt"),
         ("score", "m.pt", "--data", "W.npy"),
         ("demo",),
+        ("bench", "--quick", "-o", "b"),
     ):
         done = call(bipnet, *arguments, cwd=work, code=2)
         assert done.stdout == ""

@@ -1,0 +1,126 @@
+"""The scripts of benchmarks/: a checkpoint that real libraries read, and the roofline."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import ml_dtypes
+import numpy as np
+import pytest
+
+SCRIPTS = Path(__file__).resolve().parents[1] / "benchmarks"
+TINY = ["--hidden=32", "--intermediate=80", "--layers=2", "--heads=4", "--kv-heads=2"]
+TINY += ["--vocab=50", "--shard-mb=0.02"]
+
+
+def script(name: str, *arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-P", SCRIPTS / name, *arguments]
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
+    assert done.returncode == code, done.stderr
+    return done
+
+
+def test_make_checkpoint__is_what_safetensors_and_its_index_say(tmp_path: Path) -> None:
+    safe_open = pytest.importorskip("safetensors").safe_open
+    folder = tmp_path / "llama"
+    script("make_checkpoint.py", "-o", folder, *TINY)
+    index = json.loads((folder / "model.safetensors.index.json").read_text(encoding="utf-8"))
+    files = sorted(path.name for path in folder.glob("*.safetensors"))
+    assert len(files) > 1
+    assert set(index["weight_map"].values()) == set(files)
+    shapes, n_bytes = {}, 0
+    for file in files:
+        with safe_open(folder / file, framework="numpy") as tensors:
+            for name in tensors.keys():  # noqa: SIM118 (no mapping)
+                assert index["weight_map"][name] == file
+                tensor = tensors.get_tensor(name)
+                assert tensor.dtype == ml_dtypes.bfloat16
+                shapes[name] = tensor.shape
+                n_bytes += tensor.nbytes
+                spread = float(tensor.astype(np.float32).std())
+                assert spread == 0 if "norm" in name else 0.015 < spread < 0.025
+    assert n_bytes == index["metadata"]["total_size"]
+    assert shapes["model.layers.1.self_attn.k_proj.weight"] == (16, 32)
+    assert shapes["model.layers.0.mlp.down_proj.weight"] == (32, 80)
+    assert shapes["model.embed_tokens.weight"] == shapes["lm_head.weight"] == (50, 32)
+    assert len(shapes) == 2 * 9 + 3
+
+
+def test_make_checkpoint__loads_into_a_real_llama(tmp_path: Path) -> None:
+    transformers = pytest.importorskip("transformers")
+    script("make_checkpoint.py", "-o", tmp_path / "llama", *TINY)
+    config = transformers.AutoConfig.from_pretrained(tmp_path / "llama")
+    model = transformers.LlamaForCausalLM(config)
+    index = json.loads((tmp_path / "llama" / "model.safetensors.index.json").read_text())
+    assert set(index["weight_map"]) == set(model.state_dict())
+
+
+def test_make_checkpoint__is_reproducible(tmp_path: Path) -> None:
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        script("make_checkpoint.py", "-o", tmp_path / name, *TINY, "--seed", seed)
+    bits = {
+        name: next((tmp_path / name).glob("model-00001-*")).read_bytes() for name in ("a", "b", "c")
+    }
+    assert bits["a"] == bits["b"] != bits["c"]
+
+
+def test_make_checkpoint__mistakes_are_one_line(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    done = script("make_checkpoint.py", "-o", tmp_path / "there", *TINY, code=2)
+    assert len(done.stderr.splitlines()) == 1
+    assert "output exists" in done.stderr
+    script("make_checkpoint.py", "-o", tmp_path / "new", "--heads=3", "--hidden=32", code=2)
+    assert [path.name for path in tmp_path.iterdir()] == ["there"]
+
+
+def test_make_checkpoint__memory_is_that_of_a_piece(tmp_path: Path) -> None:
+    # One tensor of 60 M weights, 120 MB: only pieces of it may ever be held.
+    code = (
+        "import pathlib, runpy, sys\n"
+        "sys.argv = sys.argv[1:]\n"
+        "try:\n    runpy.run_path(sys.argv[0], run_name='__main__')\n"
+        "except SystemExit as end:\n    assert not end.code, end.code\n"
+        "(peak,) = (line.split()[1] for line in pathlib.Path('/proc/self/status').open()"
+        " if line.startswith('VmHWM'))\nprint(peak)\n"
+    )
+    sizes = ["--hidden=64", "--intermediate=64", "--layers=1", "--heads=1", "--kv-heads=1"]
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code, SCRIPTS / "make_checkpoint.py", "-o",
+         tmp_path / "wide", "--vocab=937500", *sizes],
+        capture_output=True, text=True, check=True,
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert int(done.stdout.splitlines()[-1]) < 120_000  # kB, the interpreter and NumPy included
+
+
+def test_roofline__gives_a_row_per_null_model() -> None:
+    done = script("roofline.py", "--sizes", "96x32", "--seconds", "0.01", "--json")
+    rows = json.loads(done.stdout)["rows"]
+    assert [row["null"] for row in rows] == list("ABCDEFG")
+    for row in rows:
+        assert row["bytes_least"] >= 2 * 4 * 96 * 32
+        assert row["seconds"] > 0
+        assert row["ratio_to_copy"] == pytest.approx(row["seconds"] / row["copy_seconds"])
+        assert row["gb_per_second"] == pytest.approx(row["bytes_least"] / row["seconds"] / 1e9)
+    text = script("roofline.py", "--sizes", "40x30", "--seconds", "0.01").stdout
+    assert "ns/weight" in text
+
+
+def test_roofline__counts_the_bytes_of_sign_rounds() -> None:
+    rows = json.loads(script("roofline.py", "--sizes", "96x32", "--seconds=0.01", "--json").stdout)
+    by_null = {row["null"]: row["bytes_least"] for row in rows["rows"]}
+    import bipnet
+
+    steps = bipnet.ensemble(np.ones((96, 32)), "G", n=1).steps
+    # 32 lines of 96 bits, i.e. two words, read and written in every round.
+    assert by_null["G"] - by_null["B"] == 2 * (steps or 0) * 32 * 2 * 8
+
+
+def test_roofline__mistakes_are_one_line() -> None:
+    for arguments in (["--sizes", "96"], ["--nulls", "X"]):
+        done = script("roofline.py", *arguments, code=2)
+        assert len(done.stderr.splitlines()) == 1
