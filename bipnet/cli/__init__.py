@@ -15,6 +15,7 @@ from typing import Any
 import click
 
 from bipnet import __version__
+from bipnet.cli.certify import certify
 from bipnet.cli.demo import demo
 from bipnet.cli.export import export
 from bipnet.cli.layers import layers
@@ -49,7 +50,7 @@ def cli() -> None:
     """Exact null models for signed, weighted bipartite graphs: any matrix, any network layer."""
 
 
-for _command in (layers, stats, export, randomize, verify, score, demo):
+for _command in (layers, stats, export, randomize, verify, certify, score, demo):
     cli.add_command(_command)
 
 

@@ -189,7 +189,8 @@ def _unpacked(bits: Array, n: int) -> Flags:
 
 
 def _n_bits(bits: Array) -> Ints:
-    return np.bitwise_count(bits).sum(axis=1, dtype=np.int64)
+    counts: Ints = np.bitwise_count(bits).sum(axis=1, dtype=np.int64)
+    return counts
 
 
 def _searched(
@@ -203,10 +204,11 @@ def _searched(
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    node = np.int32 if n_nodes < 1 << 31 else np.int64
-    left, right = left.astype(node), (right + n_left).astype(node)
-    tails, heads = np.where(positive, left, right), np.where(positive, right, left)
+    index = np.int32 if n_nodes < 1 << 31 else np.int64
+    from_left, from_right = left.astype(index), (right + n_left).astype(index)
+    tails = np.where(positive, from_left, from_right)
+    heads = np.where(positive, from_right, from_left)
     directed = coo_array((np.ones(len(tails), np.int8), (tails, heads)), shape=(n_nodes, n_nodes))
-    _, labels = connected_components(directed.tocsr(), connection="strong")
-    labels = labels.astype(np.int64)
+    _, found = connected_components(directed.tocsr(), connection="strong")
+    labels = found.astype(np.int64)
     return labels[:n_left], labels[n_left:]
