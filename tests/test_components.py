@@ -1,4 +1,4 @@
-"""Strongly connected components of sign patterns: by degrees, by bits and edge by edge."""
+"""Strongly connected components of sign patterns: by degrees, by bit sets, by edge lists."""
 
 from __future__ import annotations
 
@@ -91,16 +91,13 @@ def test_components__are_those_of_the_walking_oracle() -> None:
         assert sorted(found) == sorted(oracles.parts(W))
 
 
-@pytest.mark.parametrize(
-    ("constant", "value"),
-    [("_SPARSEST_PACKED", 0), ("_PIVOTS", 0), ("_PIVOTS", 1), ("_PIVOTS", 99), ("_MOST_LEVELS", 1)],
-)
+@pytest.mark.parametrize("bits_per_edge", [0, 1 << 30], ids=["edge list", "bit sets"])
 @pytest.mark.parametrize("container", [np.array, scipy.sparse.csr_array])
-def test_components__do_not_depend_on_the_way_they_are_searched(
-    constant: str, value: int, container: Any, monkeypatch: pytest.MonkeyPatch
+def test_components__do_not_depend_on_the_way_they_are_found(
+    bits_per_edge: int, container: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_components, constant, value)
-    for W in small_cases(200, True):
+    monkeypatch.setattr(_components, "_BITS_PER_EDGE", bits_per_edge)
+    for W in small_cases(300, True):
         assert partition(labelled(container(W))) == by_scipy(W)
 
 
@@ -116,8 +113,7 @@ def test_components__at_word_borders(n_left: int, n_right: int) -> None:
 
 
 def test_components__of_a_long_chain_of_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
-    # A band: a search on bits finds one node a level, and gives up.
-    monkeypatch.setattr(_components, "_SPARSEST_PACKED", 1 << 20)
+    monkeypatch.setattr(_components, "_BITS_PER_EDGE", 1 << 20)
     W = np.zeros((300, 301))
     at = np.arange(300)
     W[at, at], W[at, at + 1] = -1, 1
@@ -126,6 +122,14 @@ def test_components__of_a_long_chain_of_nodes(monkeypatch: pytest.MonkeyPatch) -
     assert len(np.unique(np.concatenate(labelled(W)))) == 2
     W[299, 0], W[0, 300] = 0, -1  # the last one too, but for the first
     assert len(np.unique(np.concatenate(labelled(W)))) == 2
+
+
+@pytest.mark.parametrize("n_left", [127, 128, 129, 300])
+def test_components__at_the_borders_of_transposed_tiles(n_left: int) -> None:
+    rng = np.random.default_rng(n_left)
+    W = rng.choice([-1.0, 0.0, 1.0], p=[0.02, 0.96, 0.02], size=(n_left, 40))
+    assert 2 < len(set(by_scipy(W))) < n_left + 40
+    assert partition(labelled(W)) == by_scipy(W)
 
 
 def test_components_of_degrees__ascend_along_the_edges() -> None:

@@ -8,14 +8,15 @@ lies on a directed cycle, i.e. iff both its ends are in one strongly connected c
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 import numpy as np
 
 from bipnet._biadjacency import Array, Biadjacency, Flags, Ints
 from bipnet._memory import require_memory
 
-_PIVOTS = 8  # components peeled off a dense pattern before the rest is searched edge by edge
-_SPARSEST_PACKED = 64  # cells per edge beyond which bits cost more than an edge search
-_MOST_LEVELS = 64  # of one breadth-first search on bits; a longer one is left to the edge search
+_BITS_PER_EDGE = 512  # bits that walks look at, per edge, beyond which an edge list costs less
+_TILE = 128  # rows transposed together, a multiple of 8
 
 
 def sign_components(edges: Biadjacency, positive: Array) -> tuple[Ints, Ints]:
@@ -37,8 +38,8 @@ def sign_components(edges: Biadjacency, positive: Array) -> tuple[Ints, Ints]:
     Notes
     -----
     Where no edge is missing the degrees alone decide (`components_of_degrees`). Other patterns
-    are searched on packed bits from a well connected node, which finds the one big component of a
-    usual layer; what remains, and a very sparse pattern, is searched edge by edge (scipy).
+    are walked with bit sets for neighbours, which costs a set operation per node; very sparse or
+    very long ones edge by edge (scipy).
     """
     n_left, n_right = edges.shape
     positive = positive.astype(np.bool_, copy=False)
@@ -47,9 +48,9 @@ def sign_components(edges: Biadjacency, positive: Array) -> tuple[Ints, Ints]:
         return components_of_degrees(
             np.count_nonzero(cells, axis=1), np.count_nonzero(cells, axis=0)
         )
-    if n_left * n_right > _SPARSEST_PACKED * positive.size:
-        return _searched(edges.edge_rows, edges.edge_columns, positive, edges.shape)
-    return _peeled(edges, positive)
+    if (n_left + n_right) * max(edges.shape) > _BITS_PER_EDGE * positive.size:
+        return _by_edge_list(edges, positive)
+    return _by_bit_sets(edges, positive)
 
 
 def components_of_degrees(k_left: Ints, k_right: Ints) -> tuple[Ints, Ints]:
@@ -114,100 +115,81 @@ def components_of_degrees(k_left: Ints, k_right: Ints) -> tuple[Ints, Ints]:
     return left, right
 
 
-def _peeled(edges: Biadjacency, positive: Flags) -> tuple[Ints, Ints]:
-    """Peel big components off a dense pattern, then search what remains edge by edge.
-
-    The component of a node is what it reaches and is reached from; the other components are
-    those of the graph without it.
-    """
-    require_memory(4 * edges.shape[0] * edges.shape[1], f"the components of {edges.shape}")
+def _by_bit_sets(edges: Biadjacency, positive: Flags) -> tuple[Ints, Ints]:
+    """Kosaraju's two walks. Sets of nodes are Python integers, a bit for each node of a side."""
+    n_left, n_right = edges.shape
+    require_memory(4 * n_left * n_right, f"the components of {edges.shape}")
     cells = np.zeros(edges.shape, dtype=np.uint8)
     if edges.is_sparse:
         cells[edges.edge_rows, edges.edge_columns] = positive + np.uint8(1)
     else:
         cells.reshape(-1)[edges.edge_mask] = positive + np.uint8(1)
     plus, minus = cells == 2, cells == 1
-    left = np.full(edges.shape[0], -1, dtype=np.int64)
-    right = np.full(edges.shape[1], -1, dtype=np.int64)
-    plus_bits, minus_bits = _packed(plus), _packed(minus)
-    n_found = 0
-    for _ in range(_PIVOTS):
-        rows = np.flatnonzero(left < 0)
-        if rows.size == 0:
-            break
-        here = _packed((right < 0)[None])[0]
-        both = np.minimum(_n_bits(plus_bits[rows] & here), _n_bits(minus_bits[rows] & here))
-        if not both.any():
-            break  # every left node is a source or a sink: no cycle is left
-        pivot = int(rows[np.argmax(both)])
-        ahead = _reached(plus_bits, minus_bits, pivot, left < 0, here)
-        behind = _reached(minus_bits, plus_bits, pivot, left < 0, here)
-        if ahead is None or behind is None:
-            break
-        left[ahead[0] & behind[0]] = n_found
-        right[_unpacked(ahead[1] & behind[1], edges.shape[1])] = n_found
-        n_found += 1
-    rows, columns = np.flatnonzero(left < 0), np.flatnonzero(right < 0)
-    plus, minus = plus[rows][:, columns], minus[rows][:, columns]
-    row, column = np.nonzero(plus | minus)
-    left_rest, right_rest = _searched(row, column, plus[row, column], plus.shape)
-    left[rows], right[columns] = left_rest + n_found, right_rest + n_found
-    return left, right
+    heads = _bit_sets(plus) + _bit_sets_of_columns(minus)
+    tails = _bit_sets(minus) + _bit_sets_of_columns(plus)
+
+    finished = [
+        node for walk in _walks(range(n_left + n_right), heads, edges.shape) for node in walk
+    ]
+    labels = np.empty(n_left + n_right, dtype=np.int64)
+    for label, component in enumerate(_walks(finished[::-1], tails, edges.shape)):
+        labels[component] = label
+    return labels[:n_left], labels[n_left:]
 
 
-def _reached(
-    out: Array, back: Array, start: int, rows_here: Flags, columns_here: Array
-) -> tuple[Flags, Array] | None:
-    """The left nodes, and as bits the right ones, that left node ``start`` reaches.
+def _walks(starts: Iterable[int], ahead: list[int], shape: tuple[int, int]) -> Iterator[list[int]]:
+    """The nodes seen by a depth-first walk from each of ``starts`` that none has seen before.
 
-    ``out`` and ``back`` are (n_left, words): edges left -> right and right -> left. None if the
-    search takes many levels, each of which looks at all bits.
+    Nodes are numbered left before right; ``ahead`` has the neighbours of each as bits of the
+    other side. A walk lists its nodes in the order in which nothing unseen is left ahead of them.
     """
-    rows = np.zeros(len(out), dtype=np.bool_)
-    rows[start] = True
-    columns = np.zeros_like(columns_here)
-    newest = np.array([start])
-    for _ in range(_MOST_LEVELS):
-        new_columns = np.bitwise_or.reduce(out[newest], axis=0) & columns_here & ~columns
-        columns |= new_columns
-        unseen = np.flatnonzero(rows_here & ~rows)
-        newest = unseen[np.bitwise_or.reduce(back[unseen] & new_columns, axis=1) != 0]
-        if newest.size == 0:
-            return rows, columns
-        rows[newest] = True
-    return None
+    n_left = shape[0]
+    unseen = [(1 << n) - 1 for n in shape]
+    for start in starts:
+        side = int(start >= n_left)
+        bit = 1 << (start - n_left * side)
+        if not unseen[side] & bit:
+            continue
+        unseen[side] ^= bit
+        path, finished = [start], []
+        while path:
+            other = int(path[-1] < n_left)
+            new = ahead[path[-1]] & unseen[other]
+            if new:
+                bit = new & -new
+                unseen[other] ^= bit
+                path.append(bit.bit_length() - 1 + n_left * other)
+            else:
+                finished.append(path.pop())
+        yield finished
 
 
-def _packed(flags: Flags) -> Array:
-    """(r, n) flags as (r, words) uint64 bits, padded with 0."""
+def _bit_sets(flags: Flags) -> list[int]:
+    """The flags of each row as the bits of one integer."""
     octets = np.packbits(flags, axis=1, bitorder="little")
-    return np.ascontiguousarray(np.pad(octets, ((0, 0), (0, -octets.shape[1] % 8)))).view(np.uint64)
+    return [int.from_bytes(line.tobytes(), "little") for line in octets]
 
 
-def _unpacked(bits: Array, n: int) -> Flags:
-    return np.unpackbits(bits.view(np.uint8), bitorder="little", count=n).view(np.bool_)
+def _bit_sets_of_columns(flags: Flags) -> list[int]:
+    """The flags of each column likewise; transposed by tiles of rows, which stay in cache."""
+    octets = [
+        np.packbits(np.ascontiguousarray(flags[at : at + _TILE].T), axis=1, bitorder="little")
+        for at in range(0, len(flags), _TILE)
+    ]
+    return [int.from_bytes(line.tobytes(), "little") for line in np.concatenate(octets, axis=1)]
 
 
-def _n_bits(bits: Array) -> Ints:
-    counts: Ints = np.bitwise_count(bits).sum(axis=1, dtype=np.int64)
-    return counts
-
-
-def _searched(
-    left: Ints, right: Ints, positive: Flags, shape: tuple[int, int]
-) -> tuple[Ints, Ints]:
-    """`sign_components` of a list of edges."""
-    n_left, n_nodes = shape[0], sum(shape)
+def _by_edge_list(edges: Biadjacency, positive: Flags) -> tuple[Ints, Ints]:
+    n_left, n_nodes = edges.shape[0], sum(edges.shape)
     if positive.all() or not positive.any():
         nodes = np.arange(n_nodes)
         return nodes[:n_left], nodes[n_left:]
+    require_memory(64 * positive.size, f"the components of {edges.shape}")
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    index = np.int32 if n_nodes < 1 << 31 else np.int64
-    from_left, from_right = left.astype(index), (right + n_left).astype(index)
-    tails = np.where(positive, from_left, from_right)
-    heads = np.where(positive, from_right, from_left)
+    left, right = edges.edge_rows, edges.edge_columns + n_left
+    tails, heads = np.where(positive, left, right), np.where(positive, right, left)
     directed = coo_array((np.ones(len(tails), np.int8), (tails, heads)), shape=(n_nodes, n_nodes))
     _, found = connected_components(directed.tocsr(), connection="strong")
     labels = found.astype(np.int64)
