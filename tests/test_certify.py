@@ -348,6 +348,17 @@ def test_certificate__as_a_dictionary_has_all_counts_and_the_first_hundred() -> 
     assert (found["n_isolated_left"], found["n_isolated_right"]) == (0, 0)
 
 
+def test_certificate__cannot_be_changed() -> None:
+    for null in bipnet.NULL_MODELS:
+        found = bipnet.certify(CASES["nearly nested"], null)
+        with pytest.raises(AttributeError):
+            found.exact = True  # type: ignore[misc]
+        for part in (found.signs, found.weights):
+            for mask in (part.frozen_left, part.frozen_right, part.frozen_edges):
+                with pytest.raises(ValueError, match="read-only"):
+                    mask[0] = True
+
+
 # -- mistakes ----------------------------------------------------------------------------------
 
 

@@ -18,7 +18,7 @@ _LISTED = 100  # frozen edges given by their ends
 
 @dataclass(frozen=True, eq=False)
 class Mobility:
-    """Which edges can ever change in a draw, and which never do (signs, or weights).
+    """Which edges can ever change in a draw, and which never do (signs, or weights); read-only.
 
     Attributes
     ----------
@@ -38,6 +38,10 @@ class Mobility:
     frozen_right: Flags
     frozen_edges: Flags
     first_frozen: tuple[tuple[int, int], ...]
+
+    def __post_init__(self) -> None:
+        for mask in (self.frozen_left, self.frozen_right, self.frozen_edges):
+            mask.flags.writeable = False  # signs and weights may share them
 
     @property
     def n_frozen(self) -> int:
@@ -130,7 +134,7 @@ def _redrawn(edges: Biadjacency, model: NullModel) -> tuple[Mobility, Mobility]:
     groups = _Groups(edges, model)
     if groups.differ[groups.present].all():
         return signs, _all(edges)
-    if not groups.differ.any():
+    if not groups.differ.any() or signs.n_movable == edges.n_edges:
         return signs, signs
     return signs, _some(
         edges, lambda block: same_component(block) | groups.differ[groups.of(block)]
