@@ -244,6 +244,77 @@ def loop_walk(W: Matrix, rng: np.random.Generator, n_loops: int) -> dict[Cell, i
     return pattern
 
 
+# -- certificates ------------------------------------------------------------------------------
+
+
+def frozen(W: Matrix, null: str) -> tuple[list[bool], list[bool]]:
+    """Per edge in row-major order: is its sign, is its weight the same in every outcome?"""
+    outcomes = [np.frombuffer(state, dtype=W.dtype).reshape(W.shape) for state in law(W, null)]
+    return (
+        [len({sign(R[cell]) for R in outcomes}) == 1 for cell in edges(W)],
+        [len({bits(R, cell) for R in outcomes}) == 1 for cell in edges(W)],
+    )
+
+
+def frozen_signs_of_all(n_left: int, n_right: int) -> dict[tuple[int, ...], list[bool]]:
+    """Every full sign pattern (row-major) with: is this sign the same in all of its degrees?"""
+    same_degrees: defaultdict[Any, list[tuple[int, ...]]] = defaultdict(list)
+    for pattern in itertools.product((1, -1), repeat=n_left * n_right):
+        W = np.array(pattern).reshape(n_left, n_right)
+        same_degrees[str((W.sum(axis=0), W.sum(axis=1)))].append(pattern)
+    return {
+        pattern: [len(set(signs)) == 1 for signs in zip(*patterns, strict=True)]
+        for patterns in same_degrees.values()
+        for pattern in patterns
+    }
+
+
+def parts(W: Matrix) -> list[tuple[list[int], list[int]]]:
+    """Strongly connected components with more than one node: (left nodes, right nodes).
+
+    Positive edges lead left -> right, negative ones right -> left; found by walking.
+    """
+    leaving: defaultdict[tuple[str, int], set[tuple[str, int]]] = defaultdict(set)
+    for i, j in edges(W):
+        ends = [("left", i), ("right", j)]
+        tail, head = ends if sign(W[i, j]) > 0 else ends[::-1]
+        leaving[tail].add(head)
+    nodes = [("left", i) for i in range(W.shape[0])] + [("right", j) for j in range(W.shape[1])]
+    reached: dict[tuple[str, int], set[tuple[str, int]]] = {}
+    for node in nodes:
+        todo, seen = [node], set()
+        while todo:
+            for head in leaving[todo.pop()] - seen:
+                seen.add(head)
+                todo.append(head)
+        reached[node] = seen
+    found = []
+    for node in nodes:
+        part = [other for other in nodes if other in reached[node] and node in reached[other]]
+        if part and part[0] == node:
+            found.append(
+                (
+                    [n for side, n in part if side == "left"],
+                    [n for side, n in part if side != "left"],
+                )
+            )
+    return found
+
+
+def mixing_sides(W: Matrix) -> list[tuple[int, int]]:
+    """Both sides of the inequality of Erdos et al. (2018) for each part larger than 2 x 2."""
+    sides = []
+    for left, right in parts(W):
+        part = [[sign(W[i, j]) for j in right] for i in left]
+        d = [row.count(1) for row in part]
+        c = [column.count(1) for column in zip(*part, strict=True)]
+        m, n = len(left), len(right)
+        if (m, n) != (2, 2):
+            lhs = (max(c) - min(c) - 1) * (max(d) - min(d) - 1)
+            sides.append((lhs, max(min(c) * (n - max(d)), min(d) * (m - max(c)))))
+    return sides
+
+
 # -- probes ------------------------------------------------------------------------------------
 
 

@@ -30,7 +30,9 @@ from bipnet.convert import save_graph
 
 torch = pytest.importorskip("torch")
 BIPNET = Path(sys.executable).with_name("bipnet")
-COMMANDS = ("layers", "stats", "export", "randomize", "verify", "score", "demo", "bench")
+COMMANDS = (
+    "layers", "stats", "export", "randomize", "verify", "certify", "score", "demo", "bench"
+)
 
 
 def weights(shape: tuple[int, int] = (7, 5)) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -217,6 +219,54 @@ def test_verify__says_what_is_broken_and_where(cli: Run, files: Path) -> None:
     assert_refused(cli("verify", "W.npy", "mlp.pt", "--null", "D"), "has no layer")
 
 
+# -- certify -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", MATRIX_FILES)
+@pytest.mark.parametrize("null", NULL_MODELS)
+def test_certify__of_every_format_says_what_python_says(
+    cli: Run, files: Path, name: str, null: str
+) -> None:
+    code, out, err = cli("certify", name, "--null", null, "--json")
+    assert (code, err) == (0, "")
+    report = json.loads(out)
+    assert (report["path"], report["null"]) == (name, null)
+    first = report["layers"][0]
+    del first["layer"]
+    if name.startswith("mlp"):
+        W = torch.load("mlp.pt", weights_only=True)["0.weight"].numpy().T
+    else:
+        W = weights()
+    if name == "W.csv":  # nodes without edges are lost, and the others numbered anew
+        assert first["n_edges"] == np.count_nonzero(W)
+    else:
+        assert first == bipnet.certify(W, null).to_dict()
+
+
+def test_certify__prints_a_report_per_layer(cli: Run, files: Path) -> None:
+    code, out, err = cli("certify", "mlp.pt", "--null", "G")
+    assert (code, err) == (0, "")
+    reports = out.split("\n\n")
+    state = torch.load("mlp.pt", weights_only=True)
+    assert [report.strip() for report in reports] == [
+        f"{name}: {bipnet.certify(state[name].numpy().T, 'G')}" for name in ("0.weight", "2.weight")
+    ]
+    code, out, _ = cli("certify", "mlp.pt", "--null", "G", "--layers", "2*", "--json")
+    assert [layer["layer"] for layer in json.loads(out)["layers"]] == ["2.weight"]
+    left_right = ("--orientation", "left-right", "--json")
+    (layer,) = json.loads(
+        cli("certify", "mlp.pt", "--null", "A", "--layers", "2*", *left_right)[1]
+    )["layers"]
+    assert (layer["n_left"], layer["n_right"]) == (3, 5)
+
+
+def test_certify__of_a_store_and_in_a_process_of_its_own(cli: Run, files: Path) -> None:
+    assert cli("export", "mlp.pt", "-o", "s.zarr")[0] == 0
+    done = process("certify", "s.zarr", "--null", "G")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == cli("certify", "mlp.pt", "--null", "G")[1]
+
+
 # -- stores ------------------------------------------------------------------------------------
 
 
@@ -357,6 +407,7 @@ def test_bad_file__is_refused_in_one_line(cli: Run, files: Path, name: str) -> N
     make(name)
     before = sorted(files.iterdir())
     assert_refused(cli("stats", name), message)
+    assert_refused(cli("certify", name, "--null", "G"), message)
     assert_refused(cli("randomize", name, "--null", "A", "-o", f"R{Path(name).suffix}"), message)
     assert sorted(files.iterdir()) == before
 
@@ -368,6 +419,13 @@ BAD_CALLS: dict[str, tuple[tuple[object, ...], str]] = {
     "unknown null model": (
         ("randomize", "W.npy", "--null", "H", "-o", "R.npy"),
         ".*".join(f"{letter}: " for letter in NULL_MODELS),
+    ),
+    "certify by an unknown null model": (("certify", "W.npy", "--null", "g"), "seven null models"),
+    "certify without a null model": (("certify", "W.npy"), "Missing option '--null'"),
+    "certify without a file": (("certify", "no.npy", "--null", "G"), "no such file: no.npy"),
+    "certify without a match": (
+        ("certify", "mlp.pt", "--null", "A", "--layers", "fc*"),
+        r"'fc\*'.*0\.weight, 2\.weight",
     ),
     "glob without a match": (
         ("randomize", "mlp.pt", "--null", "A", "--layers", "fc*", "-o", "R.pt"),

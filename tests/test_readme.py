@@ -9,7 +9,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+
+import bipnet
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 BIPNET = Path(sys.executable).with_name("bipnet")
@@ -41,11 +44,18 @@ def test_readme__python_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert torch.equal(model["ffn"].weight, before)
 
 
+def test_readme__the_certificate_shown_is_what_comes_out() -> None:
+    W = np.where(np.indices((20, 15)).sum(axis=0) % 2 == 0, 1.0, -1.0)
+    W[3] = np.arange(1, 16)
+    (shown,) = blocks("text")
+    assert shown == f"{bipnet.certify(W, 'G')}\n"
+
+
 def test_readme__commands_run_on_what_the_demo_leaves(tmp_path: Path) -> None:
     commands = [
         line for block in blocks("sh") for line in block.splitlines() if line.startswith("bipnet ")
     ]
-    assert len(commands) == 3
+    assert len(commands) == 4
     commands.insert(0, "bipnet demo -o demo --networks 2")
     for command in commands:
         arguments = shlex.split(command)[1:]

@@ -16,6 +16,7 @@ import click
 
 from bipnet import __version__
 from bipnet.cli.bench import bench
+from bipnet.cli.certify import certify
 from bipnet.cli.demo import demo
 from bipnet.cli.export import export
 from bipnet.cli.layers import layers
@@ -50,7 +51,7 @@ def cli() -> None:
     """Exact null models for signed, weighted bipartite graphs: any matrix, any network layer."""
 
 
-for _command in (layers, stats, export, randomize, verify, score, demo, bench):
+for _command in (layers, stats, export, randomize, verify, certify, score, demo, bench):
     cli.add_command(_command)
 
 

@@ -1,5 +1,10 @@
-"""The seven null models: the table, one draw, many draws, and their verification."""
+"""The seven null models: the table, one draw, many draws, what is guaranteed, and verification."""
 
+from bipnet.nulls._certify import IRREDUCIBLE_BY as IRREDUCIBLE_BY
+from bipnet.nulls._certify import Certificate as Certificate
+from bipnet.nulls._certify import certify as certify
+from bipnet.nulls._mixing import RapidMixing as RapidMixing
+from bipnet.nulls._mobility import Mobility as Mobility
 from bipnet.nulls._randomize import Ensemble as Ensemble
 from bipnet.nulls._randomize import ensemble as ensemble
 from bipnet.nulls._randomize import randomize as randomize
