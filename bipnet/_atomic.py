@@ -49,10 +49,10 @@ def new_file(path: Path, *, force: bool = False) -> Iterator[Path]:
         raise OutputExistsError(f"the output is a folder, a file was wanted: {path}")
     with _claimed(path, tempfile.mkstemp) as partial, _naming(path):
         yield partial
-        flush(partial)
+        flush_path(partial)
         _take_umask(partial)
         os.replace(partial, path)
-        flush(path.parent)
+        flush_path(path.parent)
 
 
 @contextlib.contextmanager
@@ -79,7 +79,7 @@ def _move_folder(partial: Path, path: Path, force: bool) -> None:
             if path.exists():  # somebody else has made it meanwhile: theirs stays
                 raise OutputExistsError(f"output exists by now: {path}") from None
             raise
-    flush(path.parent)
+    flush_path(path.parent)
 
 
 @contextlib.contextmanager
@@ -138,7 +138,8 @@ def dead_partials(path: Path) -> list[Path]:
 
 def _leftovers(path: Path) -> tuple[list[Path], list[Path]]:
     """The partial outputs that nobody, and that somebody, works on."""
-    dead, alive = [], []
+    dead: list[Path] = []
+    alive: list[Path] = []
     for leftover in path.parent.glob(f"{glob.escape(f'.{path.name}{_PARTIAL}')}*"):
         with _locked(leftover) as free:
             (dead if free else alive).append(leftover)
@@ -164,7 +165,7 @@ def move_in(made: Path, path: Path, *, force: bool) -> None:
         if not force and (path.exists() or path.is_symlink()):
             raise OutputExistsError(f"output exists by now: {path}")
         os.replace(made, path)
-        flush(path.parent)
+        flush_path(path.parent)
 
 
 @contextlib.contextmanager
@@ -245,15 +246,15 @@ def move_folder_in(partial: Path, path: Path, *, flush: bool = True) -> None:
     partial.chmod(0o777 & ~_umask())
     os.rename(partial, path)
     if flush:
-        flush(path.parent)
+        flush_path(path.parent)
 
 
 def flush_tree(folder: Path) -> None:
     """fsync every file and folder below ``folder``."""
     for root, _, files in os.walk(folder):
         for file in files:
-            flush(Path(root, file))
-        flush(Path(root))
+            flush_path(Path(root, file))
+        flush_path(Path(root))
 
 
 def _exchange(new: Path, old: Path) -> None:
@@ -276,7 +277,7 @@ def _exchange(new: Path, old: Path) -> None:
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def flush(path: Path) -> None:
+def flush_path(path: Path) -> None:
     """fsync a file or a folder."""
     handle = os.open(path, os.O_RDONLY)
     try:

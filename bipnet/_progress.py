@@ -12,8 +12,15 @@ from tqdm import tqdm
 
 def progress_bar(total: int, title: str, unit: str = "") -> tqdm[Any]:
     """A bar to call ``update`` on; use it as a context manager. Large ``unit``s are scaled."""
-    options = {"unit": unit, "unit_scale": True} if unit else {}
-    return tqdm(total=total, desc=title, disable=None, delay=1, leave=False, **options)
+    return tqdm(
+        total=total,
+        desc=title,
+        disable=None,
+        delay=1,
+        leave=False,
+        unit=unit or "it",
+        unit_scale=bool(unit),
+    )
 
 
 class Stopwatch:

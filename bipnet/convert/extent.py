@@ -30,7 +30,6 @@ _SLAB_BYTES = 1 << 20
 _LARGEST_SLAB = 1 << 25
 _LINE = 64  # rows that fill a cache line of the matrix even at a byte per weight
 _WORTH_THREADS = 1 << 22  # bytes below which starting threads costs more than it saves
-_PIECE_BYTES = 1 << 23
 
 
 @dataclass(frozen=True)
@@ -99,8 +98,7 @@ class Extent:
             content = _bytes_of(slab)
             sums[first] = zlib.crc32(content)
             with self._at(folder, first, "r+b") as file:
-                while content:
-                    content = content[file.write(content) :]
+                _write_all(file, content)
 
         self._each_slab(work)
         return _digest(sums)
@@ -151,19 +149,25 @@ class Extent:
 
 
 def copy_bytes(source: BinaryIO, target: BinaryIO, first: int, last: int) -> None:
-    """Copy the bytes from ``first`` to ``last`` to the same place of another file."""
+    """Copy the bytes from ``first`` to ``last`` to the same place of another unbuffered file."""
     source.seek(first)
     target.seek(first)
+    piece = memoryview(bytearray(min(_SLAB_BYTES, last - first)))
     while first < last:
-        piece = source.read(min(_PIECE_BYTES, last - first))
-        if not piece:
+        n = source.readinto(piece[: last - first])  # type: ignore[attr-defined]
+        if not n:
             raise FileFormatError(f"{source.name} has become shorter while it was read")
-        target.write(piece)
-        first += len(piece)
+        _write_all(target, piece[:n])
+        first += n
+
+
+def _write_all(file: BinaryIO, content: memoryview) -> None:
+    while content:
+        content = content[file.write(content) :]
 
 
 def _bytes_of(slab: Array) -> memoryview:
-    return memoryview(slab.reshape(-1).view(np.uint8))
+    return slab.reshape(-1).view(np.uint8).data
 
 
 def _digest(sums: dict[int, int]) -> str:

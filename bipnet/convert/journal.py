@@ -102,8 +102,8 @@ class Journal:
     def rewrite(self) -> None:
         """Write it again without what was cut off, so that lines can be added."""
         partial = self._path.with_name(f"{NAME}.new")
-        lines = [{"plan": self.plan}, *({"layer": k, "digest": v} for k, v in self.done.items())]
-        partial.write_text("".join(map(_line, lines)), encoding="utf-8")
+        done = [_line({"layer": name, "digest": digest}) for name, digest in self.done.items()]
+        partial.write_text("".join([_line({"plan": self.plan}), *done]), encoding="utf-8")
         partial.replace(self._path)
 
     def add(self, layer: str, digest: str) -> None:
@@ -114,6 +114,10 @@ class Journal:
     def finish(self, made: Path) -> None:
         """All is done: ``made`` is about to become the output."""
         self._append({"output": _inode(made)})
+
+    def can_go_on(self, made: Path) -> bool:
+        """Whether ``made`` is still the unfinished output, not what it has taken the place of."""
+        return self._output is None or (made.exists() and _inode(made) == self._output)
 
     def is_output(self, path: Path) -> bool:
         """Whether ``path`` is the finished output: a kill came after it had got its name."""

@@ -112,9 +112,7 @@ def put_matrix(
     view[...] = matrix
 
 
-def placement(
-    shape: tuple[int, ...], layout: Layout, groups: int = 1, piece: int = 0
-) -> Placement:
+def placement(shape: tuple[int, ...], layout: Layout, groups: int = 1, piece: int = 0) -> Placement:
     """Where one piece of a C-ordered tensor lies: what `to_matrix` gives, without the tensor.
 
     Raises

@@ -17,14 +17,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bipnet._atomic import dead_partials, flush, flush_tree, kept_folder, move_in
+from bipnet._atomic import dead_partials, flush_path, flush_tree, kept_folder, move_in
 from bipnet._memory import readable_bytes
 from bipnet._progress import Stopwatch
 from bipnet.convert.extent import Extent, copy_bytes
 from bipnet.convert.journal import Journal, Plan, make_plan
 from bipnet.convert.safetensors_file import SafetensorsFolder, SafetensorsSource, TensorFile
 from bipnet.convert.source import LayerInfo, naming
-from bipnet.errors import InputError
+from bipnet.errors import BipnetWarning, InputError, warn_caller
 
 Array = npt.NDArray[Any]
 Checkpoint = SafetensorsSource | SafetensorsFolder
@@ -108,6 +108,9 @@ def rewrite(
             advance(layer.shape[0] * layer.shape[1])
         return Rewritten(watch.seconds(), [layer.name for layer in layers])
     source.require_output(output, force=force)
+    if source.copied_weights:
+        names = ", ".join(map(str, source.copied_weights[:5]))
+        warn_caller(f"{source.folder}: copied as it is, weights and all: {names}", BipnetWarning)
     with kept_folder(output, force=force, adopt=_adopted(output, plan) if resume else None) as work:
         journal = Journal.found(work)
         going_on = journal is not None
@@ -134,23 +137,34 @@ def unfinished_recipe(output: Path) -> Plan | None:
     if output.parent.is_dir():
         for folder in dead_partials(output):
             journal = Journal.found(folder)
-            if journal is not None:
+            if journal is not None and (
+                journal.can_go_on(folder / _MADE) or journal.is_output(output)
+            ):
                 return journal.plan
     return None
 
 
 def _adopted(output: Path, plan: Plan) -> Callable[[list[Path]], Path | None]:
     def adopt(dead: list[Path]) -> Path | None:
-        found = [(folder, Journal.found(folder)) for folder in dead]
-        journals = [(folder, journal) for folder, journal in found if journal is not None]
-        for folder, journal in journals:
+        found = _journals(dead)
+        for folder, journal in found:
             if journal.plan == plan:
                 return folder
-        for _, journal in journals:
+        for _, journal in found:
             journal.require_plan(plan, output)
         return None
 
     return adopt
+
+
+def _journals(dead: list[Path]) -> list[tuple[Path, Journal]]:
+    """Those of partial outputs in which one can go on."""
+    found = [(folder, Journal.found(folder)) for folder in dead]
+    return [
+        (folder, journal)
+        for folder, journal in found
+        if journal is not None and journal.can_go_on(folder / _MADE)
+    ]
 
 
 def _is_done(output: Path, plan: Plan) -> bool:
@@ -249,7 +263,7 @@ class _Target:
             if self._flushing is not None:
                 self._flushing.result()
             self._unflushed = 0
-            self._flushing = self._disk.submit(flush, self.path(extent.file))
+            self._flushing = self._disk.submit(flush_path, self.path(extent.file))
         return digest
 
     def digest(self, extent: Extent) -> str:
@@ -265,7 +279,7 @@ class _Target:
         if self._is_folder:
             flush_tree(self.made)
         else:
-            flush(self.made)
+            flush_path(self.made)
 
     def path(self, name: str) -> Path:
         """Where a file of the checkpoint is made."""
@@ -277,7 +291,10 @@ class _Target:
     def _copy_around(self, file: TensorFile) -> None:
         path = self.path(file.name)
         path.touch()
-        with (self._source.folder / file.name).open("rb") as old, path.open("r+b") as new:
+        with (
+            open(self._source.folder / file.name, "rb", buffering=0) as old,
+            open(path, "r+b", buffering=0) as new,
+        ):
             new.truncate(file.size)
             at = 0
             for extent in sorted(self._extents[file.name], key=lambda extent: extent.offset):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,6 +29,11 @@ Array = npt.NDArray[Any]
 
 INDEX = ".safetensors.index.json"
 """How the name of the file ends that says which tensor is in which shard."""
+
+_OTHER_WEIGHTS = re.compile(
+    r".*\.(safetensors|gguf|onnx)$|(pytorch_|tf_|flax_)?model.*\.(bin|pth?|h5|msgpack)$"
+    r"|consolidated.*\.pth$"
+)
 
 _NAMES = {
     "F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16",
@@ -93,6 +99,8 @@ class _Safetensors(CheckpointSource):
     files: Sequence[TensorFile]
     others: Sequence[PurePath] = ()
     """The other files of the folder, by their paths within it."""
+    copied_weights: Sequence[PurePath] = ()
+    """Those of them that, by their names, hold weights of their own."""
 
     def __init__(self, path: Path, orientation: Layout | None = None) -> None:
         self._file_of: dict[str, TensorFile] = {}
@@ -205,9 +213,8 @@ class SafetensorsFolder(_Safetensors):
                         f"{main} says that tensor {tensor} is in {file.name}, which does not"
                         " hold it"
                     )
-        self.others = [
-            name for name in _files_below(self.folder) if name.as_posix() not in names
-        ]
+        self.others = [name for name in _files_below(self.folder) if name.as_posix() not in names]
+        self.copied_weights = [name for name in self.others if _OTHER_WEIGHTS.match(name.name)]
         super().__init__(main, orientation)
 
     @contextmanager
