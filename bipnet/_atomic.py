@@ -109,9 +109,7 @@ def kept_folder(
     require_free_output(path, force)
     lock = contextlib.ExitStack()
     with _locked(path.parent, wait=True):
-        dead, alive = _leftovers(path)
-        if adopt is not None and alive and not dead:
-            raise InputError(f"another process is writing {path} now: wait for it, or stop it")
+        dead = _leftovers(path)[0] if adopt is None else _abandoned(path)
         folder = None if adopt is None else adopt(dead)
         for leftover in dead:
             if leftover != folder:
@@ -130,10 +128,23 @@ def kept_folder(
         _remove(folder)
 
 
-def dead_partials(path: Path) -> list[Path]:
-    """What processes that are no more have left beside ``path``, the newest first."""
+def abandoned_partials(path: Path) -> list[Path]:
+    """What processes that are no more have left beside ``path``, the newest first.
+
+    Raises
+    ------
+    InputError
+        There is nothing, but a process is writing ``path`` at this moment.
+    """
     with _locked(path.parent, wait=True):
-        return _leftovers(path)[0]
+        return _abandoned(path)
+
+
+def _abandoned(path: Path) -> list[Path]:
+    dead, alive = _leftovers(path)
+    if alive and not dead:
+        raise InputError(f"another process is writing {path} now: wait for it, or stop it")
+    return dead
 
 
 def _leftovers(path: Path) -> tuple[list[Path], list[Path]]:

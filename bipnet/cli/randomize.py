@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
+from bipnet._atomic import require_free_output
 from bipnet._progress import Stopwatch, progress_bar
 from bipnet._streams import Seed, resolve_seed
 from bipnet.cli import options, tables
@@ -82,7 +83,7 @@ def randomize(
                 "--resume is for safetensors files and folders with -o: leave it out, other"
                 " outputs are made anew"
             )
-        seed = _resumed_seed(output, seed)
+        seed = _resumed_seed(output, seed, force)
     draw = _Draw(
         model.letter, resolve_seed(seed), {"index": index, "method": method, "steps": steps}
     )
@@ -139,11 +140,12 @@ class _Draw:
             randomized(np.zeros((1, 1)), self.letter, rng=0, **self.settings)
 
 
-def _resumed_seed(output: Path, seed: int | None) -> int | None:
+def _resumed_seed(output: Path, seed: int | None, force: bool) -> int | None:
     from bipnet.convert.rewrite import unfinished_recipe
 
     recipe = unfinished_recipe(output)
     if recipe is None:
+        require_free_output(output, force)
         click.echo(f"bipnet: nothing of {output} to resume: starting anew", err=True)
         return seed
     return recipe["seed"] if seed is None else seed

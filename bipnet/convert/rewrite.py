@@ -17,7 +17,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bipnet._atomic import dead_partials, flush_path, flush_tree, kept_folder, move_in
+from bipnet._atomic import (
+    abandoned_partials,
+    flush_path,
+    flush_tree,
+    kept_folder,
+    move_in,
+)
 from bipnet._memory import readable_bytes
 from bipnet._progress import Stopwatch
 from bipnet.convert.extent import Extent, copy_bytes
@@ -129,13 +135,16 @@ def rewrite(
             target.flush()
             journal.finish(target.made)
             move_in(target.made, output, force=force)
+            # What stood there before; the journal goes last, so that until then it is known
+            # that all is done.
+            shutil.rmtree(target.made, ignore_errors=True)
     return Rewritten(watch.seconds(), resumed if going_on else None)
 
 
 def unfinished_recipe(output: Path) -> Plan | None:
     """The plan, with the recipe in it, of the newest unfinished output beside ``output``."""
     if output.parent.is_dir():
-        for folder in dead_partials(output):
+        for folder in abandoned_partials(output):
             journal = Journal.found(folder)
             if journal is not None and (
                 journal.can_go_on(folder / _MADE) or journal.is_output(output)
@@ -169,10 +178,11 @@ def _journals(dead: list[Path]) -> list[tuple[Path, Journal]]:
 
 def _is_done(output: Path, plan: Plan) -> bool:
     """Whether the run to be resumed had come to its end, all but for clearing up."""
-    for folder in dead_partials(output) if output.parent.is_dir() else []:
+    for folder in abandoned_partials(output) if output.parent.is_dir() else []:
         journal = Journal.found(folder)
         if journal is not None and journal.is_output(output):
             journal.require_plan(plan, output)
+            shutil.rmtree(folder / _MADE, ignore_errors=True)
             shutil.rmtree(folder, ignore_errors=True)
             return True
     return False
