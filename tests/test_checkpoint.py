@@ -780,6 +780,7 @@ def test_resume__does_not_go_on_in_what_was_exchanged_for_the_output(tmp_path: P
     (output / "stale.txt").write_text("of the old output")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_atomic, "_remove", lambda path: None)
+        patch.setattr(rewrite_module.shutil, "rmtree", lambda path, **_: None)
         rewrite(source, layers, output, drawing(), {}, force=True)
     (work,) = hidden(tmp_path)
     assert (work / "made" / "stale.txt").exists()  # there the old one is now

@@ -36,7 +36,7 @@ Array = npt.NDArray[Any]
 Checkpoint = SafetensorsSource | SafetensorsFolder
 
 _MADE = "made"
-_FLUSH_BYTES = 1 << 26  # written bytes after which the disk is set to work
+_FLUSH_BYTES = 1 << 24  # written bytes after which the disk is set to work
 
 
 @dataclass(frozen=True)
@@ -247,7 +247,8 @@ class _Target:
         self._is_folder = isinstance(source, SafetensorsFolder)
         self._disk = ThreadPoolExecutor(1)
         self._flushing: Future[None] | None = None
-        self._unflushed = 0
+        self._unflushed: set[Path] = set()
+        self._n_unflushed = 0
 
     def prepare(self) -> None:
         """Make every file at its full size and copy all that is no chosen layer.
@@ -268,13 +269,21 @@ class _Target:
         """Write a layer; give its digest. The disk is kept busy meanwhile."""
         place = self._place(extent)
         digest = place.write(self.made if self._is_folder else self.made.parent, matrix)
-        self._unflushed += extent.n_bytes
-        if self._unflushed >= _FLUSH_BYTES and (self._flushing is None or self._flushing.done()):
-            if self._flushing is not None:
-                self._flushing.result()
-            self._unflushed = 0
-            self._flushing = self._disk.submit(flush_path, self.path(extent.file))
+        self._wrote(self.path(extent.file), extent.n_bytes)
         return digest
+
+    def _wrote(self, path: Path, n_bytes: int) -> None:
+        self._unflushed.add(path)
+        self._n_unflushed += n_bytes
+        if self._n_unflushed < _FLUSH_BYTES:
+            return
+        if self._flushing is not None:
+            if not self._flushing.done():
+                return
+            self._flushing.result()
+        self._flushing = self._disk.submit(_flush_all, sorted(self._unflushed))
+        self._unflushed.clear()
+        self._n_unflushed = 0
 
     def digest(self, extent: Extent) -> str:
         """The digest of what is there of a layer."""
@@ -311,3 +320,9 @@ class _Target:
                 copy_bytes(old, new, at, extent.offset)
                 at = extent.offset + extent.n_bytes
             copy_bytes(old, new, at, file.size)
+        self._wrote(path, file.size)
+
+
+def _flush_all(paths: list[Path]) -> None:
+    for path in paths:
+        flush_path(path)
