@@ -708,6 +708,18 @@ def test_resume__of_another_run_is_refused_with_what_differs(cli: Run, tmp_path:
     assert hidden(tmp_path) == []
 
 
+def test_resume__of_a_file_minds_the_configuration_beside_it(tmp_path: Path) -> None:
+    folder = write_llama(tmp_path / "in", n_shards=1)
+    source, layers = opened(folder / "model.safetensors")
+    output = tmp_path / "out.safetensors"
+    interrupted_after(3, source, layers, output)
+    (folder / "config.json").write_text('{"model_type": "gpt2"}')  # its layers are not transposed
+    source, layers = opened(folder / "model.safetensors")
+    with pytest.raises(bipnet.InputError, match="other layers were chosen, or they lie otherwise"):
+        resumed(source, layers, output)
+    assert len(hidden(tmp_path)) == 1
+
+
 def test_resume__takes_the_seed_from_what_is_there(cli: Run, tmp_path: Path) -> None:
     old = content_of(write_llama(tmp_path / "in"))
     source, layers = opened(tmp_path / "in")

@@ -10,7 +10,7 @@ before the end.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,9 @@ _VERSION = 1
 Plan = dict[str, Any]
 
 
-def make_plan(source: Mapping[str, Any], recipe: Mapping[str, Any], layers: list[str]) -> Plan:
+def make_plan(
+    source: Mapping[str, Any], recipe: Mapping[str, Any], layers: Sequence[tuple[str, str]]
+) -> Plan:
     """Everything that the bytes of the output depend on, as JSON gives it back.
 
     Parameters
@@ -33,7 +35,7 @@ def make_plan(source: Mapping[str, Any], recipe: Mapping[str, Any], layers: list
     recipe
         What is done to each layer: null model, seed, index, method, steps.
     layers
-        Names of the layers it is done to.
+        Names of the layers it is done to, and how they lie.
     """
     plan: Plan = json.loads(
         json.dumps(
@@ -130,7 +132,7 @@ class Journal:
             return
         said = {
             "input": "the input has changed since",
-            "layers": "other layers were chosen",
+            "layers": "other layers were chosen, or they lie otherwise",
             "journal": "another version of bipnet wrote it",
             "streams": "another version of bipnet wrote it",
         }

@@ -103,11 +103,30 @@ def rewrite(
         is there belongs to another input, recipe or choice of layers.
     OutputExistsError, MissingFileError, OSError
         The output cannot be made; there is no room for it.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from safetensors.numpy import load_file, save_file
+    >>> from bipnet import randomize
+    >>> from bipnet.convert import open_source
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> W = np.array([[1.0, -2.0, 3.0], [-4.0, 5.0, 6.0]])
+    >>> save_file({"fc.weight": W, "fc.bias": W[0]}, folder / "model.safetensors")
+    >>> def draw(layer, matrix):
+    ...     randomize(matrix, "A", rng=7, name=layer.name, out=matrix)
+    >>> source = open_source(folder / "model.safetensors")
+    >>> done = rewrite(source, source.layers, folder / "random.safetensors", draw, {"seed": 7})
+    >>> new = load_file(folder / "random.safetensors")
+    >>> bool((new["fc.weight"].T == randomize(W.T, "A", rng=7, name="fc.weight")).all())
+    True
+    >>> new["fc.bias"].tolist()
+    [1.0, -2.0, 3.0]
     """
     for layer in layers:
         source.require_readable(layer)
     identity = source.identity()
-    plan = make_plan(identity, recipe, [layer.name for layer in layers])
+    plan = make_plan(identity, recipe, [(layer.name, layer.orientation) for layer in layers])
     watch = Stopwatch()
     if resume and _is_done(output, plan):
         for layer in layers:
@@ -195,7 +214,9 @@ def _require_room(source: Checkpoint, target: _Target, output: Path) -> None:
         needed += (source.folder / name).stat().st_size
         there = target.path(str(name))
         if there.exists():
-            needed -= there.stat().st_size
+            info = there.stat()
+            holes = info.st_size - 512 * getattr(info, "st_blocks", 0)
+            needed -= info.st_size - max(holes, 0)
     free = shutil.disk_usage(output.parent).free
     if needed > free:
         reason = f"{readable_bytes(needed)} are needed on its disk and {readable_bytes(free)} free"
