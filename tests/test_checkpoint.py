@@ -579,7 +579,7 @@ def test_kill__at_any_moment_leaves_the_old_or_the_new_and_can_be_resumed(
             sys.executable, "-c", textwrap.dedent(KILL_EVERYWHERE),
             str(tmp_path / "work"), str(source), old, *options,
         ],
-        capture_output=True, text=True, timeout=120, check=False,
+        capture_output=True, text=True, timeout=240, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     counts = json.loads(done.stdout)
