@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from bipnet.errors import BipnetError, MissingFileError, OutputExistsError
+from bipnet.errors import BipnetError, InputError, MissingFileError, OutputExistsError
 
 _PARTIAL = ".partial-"
 _AT_FDCWD = -100
@@ -49,10 +49,10 @@ def new_file(path: Path, *, force: bool = False) -> Iterator[Path]:
         raise OutputExistsError(f"the output is a folder, a file was wanted: {path}")
     with _claimed(path, tempfile.mkstemp) as partial, _naming(path):
         yield partial
-        _flush(partial)
+        flush_path(partial)
         _take_umask(partial)
         os.replace(partial, path)
-        _flush(path.parent)
+        flush_path(path.parent)
 
 
 @contextlib.contextmanager
@@ -65,17 +65,118 @@ def new_folder(path: Path, *, force: bool = False) -> Iterator[Path]:
     with _claimed(path, tempfile.mkdtemp) as partial, _naming(path):
         yield partial
         flush_tree(partial)
-        partial.chmod(0o777 & ~_umask())
-        if force and path.exists():
-            _exchange(partial, path)
-        else:
-            try:
-                os.rename(partial, path)
-            except OSError:
-                if path.exists():  # somebody else has made it meanwhile: theirs stays
-                    raise OutputExistsError(f"output exists by now: {path}") from None
-                raise
-        _flush(path.parent)
+        _move_folder(partial, path, force)
+
+
+def _move_folder(partial: Path, path: Path, force: bool) -> None:
+    partial.chmod(0o777 & ~_umask())
+    if force and path.exists():
+        _exchange(partial, path)
+    else:
+        try:
+            os.rename(partial, path)
+        except OSError:
+            if path.exists():  # somebody else has made it meanwhile: theirs stays
+                raise OutputExistsError(f"output exists by now: {path}") from None
+            raise
+    flush_path(path.parent)
+
+
+@contextlib.contextmanager
+def kept_folder(
+    path: Path, *, force: bool = False, adopt: Callable[[list[Path]], Path | None] | None = None
+) -> Iterator[Path]:
+    """A hidden folder beside ``path`` to make the output in, kept when the process is stopped.
+
+    Whoever is killed or interrupted leaves it behind, so that a later call can go on in it;
+    after an error, and at the end, it is gone. `move_in` gives the output its name.
+
+    Parameters
+    ----------
+    path, force
+        As for `new_file`.
+    adopt
+        Chooses from the folders that earlier processes have left the one to go on in, or none.
+        Without it, and when it has chosen, the others are removed.
+
+    Raises
+    ------
+    OutputExistsError, MissingFileError
+        As `new_file` does.
+    InputError
+        With ``adopt``: another process is making the same output at this moment.
+    """
+    require_free_output(path, force)
+    lock = contextlib.ExitStack()
+    with _locked(path.parent, wait=True):
+        dead = _leftovers(path)[0] if adopt is None else _abandoned(path)
+        folder = None if adopt is None else adopt(dead)
+        for leftover in dead:
+            if leftover != folder:
+                _remove(leftover)
+        if folder is None:
+            folder = Path(tempfile.mkdtemp(prefix=f".{path.name}{_PARTIAL}", dir=path.parent))
+        lock.enter_context(_locked(folder))
+    with lock, _naming(path):
+        try:
+            yield folder
+        except KeyboardInterrupt:
+            raise
+        except BaseException:
+            _remove(folder)
+            raise
+        _remove(folder)
+
+
+def abandoned_partials(path: Path) -> list[Path]:
+    """What processes that are no more have left beside ``path``, the newest first.
+
+    Raises
+    ------
+    InputError
+        There is nothing, but a process is writing ``path`` at this moment.
+    """
+    with _locked(path.parent, wait=True):
+        return _abandoned(path)
+
+
+def _abandoned(path: Path) -> list[Path]:
+    dead, alive = _leftovers(path)
+    if alive and not dead:
+        raise InputError(f"another process is writing {path} now: wait for it, or stop it")
+    return dead
+
+
+def _leftovers(path: Path) -> tuple[list[Path], list[Path]]:
+    """The partial outputs that nobody, and that somebody, works on."""
+    dead: list[Path] = []
+    alive: list[Path] = []
+    for leftover in path.parent.glob(f"{glob.escape(f'.{path.name}{_PARTIAL}')}*"):
+        with _locked(leftover) as free:
+            (dead if free else alive).append(leftover)
+    return sorted(dead, key=_changed_at, reverse=True), alive
+
+
+def _changed_at(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:  # its owner has just finished
+        return 0
+
+
+def move_in(made: Path, path: Path, *, force: bool) -> None:
+    """Give a finished file or folder, flushed by the caller, the name of the output.
+
+    What stood there under ``force`` is replaced in a single step. Of a folder it is at ``made``
+    afterwards.
+    """
+    if made.is_dir():
+        _move_folder(made, path, force)
+    else:
+        if not force and (path.exists() or path.is_symlink()):
+            raise OutputExistsError(f"output exists by now: {path}")
+        os.replace(made, path)
+        flush_path(path.parent)
 
 
 @contextlib.contextmanager
@@ -85,13 +186,10 @@ def _claimed(path: Path, make: Callable[..., Any]) -> Iterator[Path]:
     It is locked while this process works on it, so that those of killed processes, which nobody
     has locked, can be told apart: they are removed here.
     """
-    prefix = f".{path.name}{_PARTIAL}"
     with _locked(path.parent, wait=True):
-        for leftover in path.parent.glob(f"{glob.escape(prefix)}*"):
-            with _locked(leftover) as dead:
-                if dead:
-                    _remove(leftover)
-        made = make(prefix=prefix, dir=path.parent)
+        for leftover in _leftovers(path)[0]:
+            _remove(leftover)
+        made = make(prefix=f".{path.name}{_PARTIAL}", dir=path.parent)
         if isinstance(made, tuple):
             os.close(made[0])
             made = made[1]
@@ -115,7 +213,8 @@ def _naming(path: Path) -> Iterator[None]:
         if error.errno is None:  # NumPy's way to say that not everything could be written
             what = f"could not be written ({error}); is the disk full?"
             raise OSError(errno.EIO, what, str(path)) from error
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+        if full and error.filename != str(path):
             raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
         raise
 
@@ -158,15 +257,15 @@ def move_folder_in(partial: Path, path: Path, *, flush: bool = True) -> None:
     partial.chmod(0o777 & ~_umask())
     os.rename(partial, path)
     if flush:
-        _flush(path.parent)
+        flush_path(path.parent)
 
 
 def flush_tree(folder: Path) -> None:
     """fsync every file and folder below ``folder``."""
     for root, _, files in os.walk(folder):
         for file in files:
-            _flush(Path(root, file))
-        _flush(Path(root))
+            flush_path(Path(root, file))
+        flush_path(Path(root))
 
 
 def _exchange(new: Path, old: Path) -> None:
@@ -189,7 +288,8 @@ def _exchange(new: Path, old: Path) -> None:
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def _flush(path: Path) -> None:
+def flush_path(path: Path) -> None:
+    """fsync a file or a folder."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -640,6 +640,23 @@ def first_tradable_pair(lines: Sequence[Sequence[int]], order: Sequence[int]) ->
     return -1
 
 
+def transpose_block(
+    source: list[int],
+    source_start: int,
+    source_stride: int,
+    target: list[int],
+    target_start: int,
+    target_stride: int,
+    n_rows: int,
+    n_columns: int,
+) -> None:
+    """Word (i, j) of a block of ``source`` becomes word (j, i) of one of ``target``."""
+    for i in range(n_rows):
+        for j in range(n_columns):
+            word = source[source_start + i * source_stride + j]
+            target[target_start + j * target_stride + i] = word
+
+
 def index_edges(
     left: Sequence[int], right: Sequence[int], weights: Sequence[float], shape: tuple[int, int]
 ) -> tuple[list[list[int]], list[list[int]], list[list[float]], list[list[float]]]:

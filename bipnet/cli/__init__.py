@@ -29,6 +29,9 @@ from bipnet.errors import BipnetError, BipnetWarning, InvariantError
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 
 
+_NOTHING_LEFT = "interrupted; no output was left half-written"
+
+
 class _UserInterruptError(BipnetError):
     """Ctrl-C, out of click's sight: it would print a line of its own."""
 
@@ -37,8 +40,8 @@ class _Group(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt:
-            raise _UserInterruptError("interrupted; no output was left half-written") from None
+        except KeyboardInterrupt as error:  # a command may have something to add
+            raise _UserInterruptError(str(error) or _NOTHING_LEFT) from None
 
 
 @click.group(
@@ -81,10 +84,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _fail(f"{error.format_message()} ({command} --help shows how)", BAD_INPUT)
     except click.ClickException as error:
         return _fail(error.format_message(), BAD_INPUT)
-    except (_UserInterruptError, click.Abort, KeyboardInterrupt):
+    except (_UserInterruptError, click.Abort, KeyboardInterrupt) as error:
         if sys.stderr.isatty():
             click.echo(err=True)  # ends the line in which the terminal shows ^C
-        return _fail("interrupted; no output was left half-written", INTERRUPTED)
+        return _fail(str(error) or _NOTHING_LEFT, INTERRUPTED)
     except InvariantError as error:
         return _fail(str(error), FAILED)
     except (BrokenPipeError, SystemExit):

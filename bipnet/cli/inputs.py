@@ -13,6 +13,7 @@ from bipnet.errors import FileFormatError
 from bipnet.graph import SignedBipartiteGraph
 
 if TYPE_CHECKING:
+    from bipnet.convert.rewrite import Checkpoint
     from bipnet.store import Store
 
 TORCH_SUFFIXES = (".pt", ".pth")
@@ -109,6 +110,18 @@ def output_writer(source: Source, path: Path, *, force: bool) -> AbstractContext
         f"{source.path} ({source.format}) is written back as {before}, not {after or 'a folder'}:"
         f" name the output *{before}"
     )
+
+
+def as_checkpoint(source: Source, path: Path) -> Checkpoint | None:
+    """``source`` if it is safetensors and is written as that: then it is done layer by layer."""
+    if source.format.startswith("safetensors"):
+        from bipnet.convert.safetensors_file import SafetensorsFolder, SafetensorsSource
+
+        if isinstance(source, SafetensorsFolder):
+            return source
+        if isinstance(source, SafetensorsSource) and path.suffix.lower() == ".safetensors":
+            return source
+    return None
 
 
 @contextmanager

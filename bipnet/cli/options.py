@@ -60,3 +60,9 @@ steps = click.option(
     "--steps", type=click.IntRange(min=1), help="Steps of G's chain: rounds of trades, or swaps."
 )
 force = click.option("--force", is_flag=True, help="Replace the output if it exists.")
+resume = click.option(
+    "--resume",
+    is_flag=True,
+    help="Checkpoint of safetensors: go on with what a killed or interrupted run of the same"
+    " command has left. Without --seed the seed is taken from there.",
+)

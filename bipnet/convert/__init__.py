@@ -41,7 +41,8 @@ def open_source(path: str | Path, *, orientation: str | None = None) -> Source:
     Parameters
     ----------
     path
-        The file; or a Hugging Face folder that holds ``model.safetensors``.
+        The file; or a Hugging Face folder that holds ``model.safetensors``, or shards and the
+        ``model.safetensors.index.json`` that names them.
     orientation
         Overrides how the tensors of a raw checkpoint lie: a layout of
         `bipnet.convert.orientation`.
@@ -63,14 +64,8 @@ def open_source(path: str | Path, *, orientation: str | None = None) -> Source:
     2
     """
     path = Path(path)
-    if path.is_dir():
-        inside = path / "model.safetensors"
-        if not inside.is_file():
-            raise FileFormatError(
-                f"{path} is a folder without a model.safetensors (and no bipnet store);"
-                " name the file itself"
-            )
-        path = inside
+    if path.is_dir() or path.name.endswith(".safetensors.index.json"):
+        return _open_folder(path, orientation)
     if not path.exists():
         raise MissingFileError(f"no such file: {path}")
     suffix = path.suffix.lower()
@@ -89,6 +84,20 @@ def open_source(path: str | Path, *, orientation: str | None = None) -> Source:
     if path.stat().st_size == 0:
         raise FileFormatError(f"{path} is empty")
     return _opener(suffix)(path, orientation)
+
+
+def _open_folder(path: Path, orientation: str | None) -> Source:
+    from bipnet.convert.safetensors_file import SafetensorsFolder, checkpoint_in
+
+    main = checkpoint_in(path) if path.is_dir() else path
+    if main is None:
+        raise FileFormatError(
+            f"{path} is a folder without a model.safetensors or a"
+            " model.safetensors.index.json (and no bipnet store); name the file itself"
+        )
+    if not main.exists():
+        raise MissingFileError(f"no such file: {main}")
+    return SafetensorsFolder(main, orientation)  # type: ignore[arg-type]  # it checks the name
 
 
 def _opener(suffix: str) -> Callable[[Path, str | None], Source]:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from bipnet._bits import refusal
 from bipnet._memory import require_memory
-from bipnet.convert.orientation import Layout, n_pieces, put_matrix, to_matrix
+from bipnet.convert.orientation import Layout, n_pieces, own_matrix, put_matrix, to_matrix
 from bipnet.convert.source import LayerInfo, Skipped, Source, Writer, naming, require_same_frame
 from bipnet.errors import DTypeError, InputError
 from bipnet.graph import SignedBipartiteGraph
@@ -168,10 +168,25 @@ class CheckpointSource(Source):
 
     @abstractmethod
     def read_tensor(self, name: str) -> Array:
-        """The values of one tensor, in its own shape; may be a view of the file."""
+        """The values of one tensor, in its own shape; may be a view of what the source holds."""
 
     def read(self, layer: LayerInfo) -> SignedBipartiteGraph:
-        spec, role, piece = self._piece_of[layer.name]
+        matrix = self.read_matrix(layer)
+        matrix.flags.writeable = False
+        with naming(f"{self.path}: {layer.title}"):
+            return SignedBipartiteGraph(matrix, copy=False)
+
+    def require_readable(self, layer: LayerInfo) -> None:
+        """Raise unless the layer holds plain weights that fit into memory.
+
+        Raises
+        ------
+        DTypeError
+            Quantised weights, or of a dtype bipnet does not know.
+        TooLargeError
+            There is no memory for them.
+        """
+        spec, role, _ = self._piece_of[layer.name]
         if role.kind == "quantized":
             raise DTypeError(
                 f"{self.path}: tensor {spec.name} holds packed or 8-bit integers (int4, int8,"
@@ -182,12 +197,18 @@ class CheckpointSource(Source):
             raise DTypeError(f"{self.path}: tensor {spec.name}: {refusal(layer.dtype)}")
         n_bytes = layer.shape[0] * layer.shape[1] * np.dtype(_numpy_name(layer.dtype)).itemsize
         require_memory(n_bytes, f"reading layer {layer.title}")
+
+    def read_matrix(self, layer: LayerInfo) -> Array:
+        """The (n_left, n_right) weights of a layer, a C-ordered array of the caller's own.
+
+        What a pruning mask hides is 0. Raises as `require_readable` does.
+        """
+        self.require_readable(layer)
+        spec, role, piece = self._piece_of[layer.name]
         values = self.read_tensor(spec.name)
         if spec.name in self._mask_of:
             values = np.where(self._kept(spec.name), values, np.zeros((), dtype=values.dtype))
-        matrix = to_matrix(values, role.layout, role.groups, piece)
-        with naming(f"{self.path}: {layer.title}"):
-            return SignedBipartiteGraph(matrix)
+        return own_matrix(values, role.layout, role.groups, piece)
 
     def _kept(self, name: str) -> npt.NDArray[np.bool_]:
         """Which weights of a pruned tensor are in use."""

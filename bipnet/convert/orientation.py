@@ -17,6 +17,7 @@ layout                tensor                            matrix (left nodes as ro
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -29,6 +30,39 @@ Layout = Literal[
     "left-right", "right-left", "conv", "conv-transposed", "stack-right-left", "stack-left-right"
 ]
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)
+
+_WORTH_A_KERNEL = 1 << 16  # words below which NumPy is done before a kernel is loaded
+_LONG, _SHORT = 128, 16  # a tile is long in the matrix, which lies in main memory
+
+
+@dataclass(frozen=True)
+class Placement:
+    """How one piece lies in its tensor: rows on end, which are left nodes or right ones.
+
+    Attributes
+    ----------
+    first
+        How many words of the tensor come before it.
+    n_rows, n_columns
+        Its rows, one after the other.
+    transposed
+        Whether the rows are right nodes.
+    """
+
+    first: int
+    n_rows: int
+    n_columns: int
+    transposed: bool
+
+    @property
+    def n_words(self) -> int:
+        return self.n_rows * self.n_columns
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(n_left, n_right) of the matrix."""
+        n_left, n_right = self.n_rows, self.n_columns
+        return (n_right, n_left) if self.transposed else (n_left, n_right)
 
 
 def n_pieces(shape: tuple[int, ...], layout: Layout, groups: int = 1) -> int:
@@ -76,6 +110,79 @@ def put_matrix(
     if view.shape != matrix.shape:
         raise InputError(f"the matrix must be {view.shape} (left, right), got {matrix.shape}")
     view[...] = matrix
+
+
+def placement(shape: tuple[int, ...], layout: Layout, groups: int = 1, piece: int = 0) -> Placement:
+    """Where one piece of a C-ordered tensor lies: what `to_matrix` gives, without the tensor.
+
+    Raises
+    ------
+    InputError
+        A tensor whose dimensions do not fit the layout or the groups.
+
+    Examples
+    --------
+    >>> placement((8, 2, 3, 3), "conv", groups=2, piece=1)
+    Placement(first=72, n_rows=4, n_columns=18, transposed=True)
+    """
+    _require_fit(shape, layout, groups)
+    if layout.startswith("stack"):
+        n_rows, n_columns = shape[1:]
+    else:
+        n_rows = shape[0] // groups
+        n_columns = int(np.prod(shape[1:]))
+    transposed = layout in ("right-left", "conv", "stack-right-left")
+    return Placement(piece * n_rows * n_columns, n_rows, n_columns, transposed)
+
+
+def put_rows(matrix: Array, rows: Array, first: int, *, transposed: bool) -> None:
+    """Write a run of a tensor's rows, from row ``first`` on, into its (n_left, n_right) matrix.
+
+    Both are C-ordered and of one dtype. Other threads may write other rows meanwhile.
+    """
+    if not transposed:
+        matrix[first : first + len(rows)] = rows
+    elif rows.size < _WORTH_A_KERNEL:
+        matrix[:, first : first + len(rows)] = rows.T
+    else:
+        from bipnet_kernels import transpose_block
+
+        n_rows, n_columns = rows.shape
+        transpose_block(
+            _words(rows), 0, n_columns, _words(matrix), first, matrix.shape[1],
+            n_rows, n_columns, _LONG, _SHORT,
+        )  # fmt: skip
+
+
+def get_rows(matrix: Array, rows: Array, first: int, *, transposed: bool) -> None:
+    """Fill ``rows`` with a run of a tensor's rows from its matrix: undoes `put_rows`."""
+    if not transposed:
+        rows[...] = matrix[first : first + len(rows)]
+    elif rows.size < _WORTH_A_KERNEL:
+        rows[...] = matrix[:, first : first + len(rows)].T
+    else:
+        from bipnet_kernels import transpose_block
+
+        n_rows, n_columns = rows.shape
+        transpose_block(
+            _words(matrix), first, matrix.shape[1], _words(rows), 0, n_columns,
+            n_columns, n_rows, _SHORT, _LONG,
+        )  # fmt: skip
+
+
+def own_matrix(tensor: Array, layout: Layout, groups: int = 1, piece: int = 0) -> Array:
+    """`to_matrix` as a C-ordered copy."""
+    view = to_matrix(tensor, layout, groups, piece)
+    if not view.T.flags.c_contiguous or not view.dtype.isnative or view.dtype.itemsize > 8:
+        return np.array(view, order="C")
+    matrix = np.empty(view.shape, dtype=view.dtype)
+    put_rows(matrix, view.T, 0, transposed=True)
+    return matrix
+
+
+def _words(array: Array) -> Array:
+    """A C-ordered array as the flat words that kernels move."""
+    return array.reshape(-1).view(f"u{array.dtype.itemsize}")
 
 
 def _require_fit(shape: tuple[int, ...], layout: Layout, groups: int) -> None:

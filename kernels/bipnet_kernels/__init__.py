@@ -18,3 +18,4 @@ from bipnet_kernels.swap import swap_attempts as swap_attempts
 from bipnet_kernels.trade import draw_subset as draw_subset
 from bipnet_kernels.trade import first_tradable_pair as first_tradable_pair
 from bipnet_kernels.trade import trade_rounds as trade_rounds
+from bipnet_kernels.transpose import transpose_block as transpose_block
