@@ -38,6 +38,7 @@ from bipnet.nulls.models import null_model
 )
 @options.method
 @options.steps
+@options.loops
 @options.orientation
 @options.force
 @options.as_json
@@ -51,6 +52,7 @@ def randomize(
     materialize: bool,
     method: str | None,
     steps: int | None,
+    loops: int | None,
     orientation: str | None,
     force: bool,
     as_json: bool,
@@ -64,7 +66,7 @@ def randomize(
     source = open_input(input, orientation)
     chosen = matching_layers(source.layers, globs, input)
     resolved = resolve_seed(seed)
-    settings: dict[str, Any] = {"index": index, "method": method, "steps": steps}
+    settings: dict[str, Any] = {"index": index, "method": method, "steps": steps, "loops": loops}
     if output is None:
         if not isinstance(source, StoreSource):
             raise InputError("name an output file with -o (only a store can record draws itself)")

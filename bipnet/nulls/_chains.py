@@ -34,7 +34,7 @@ class TradeChain:
         self._stream = new_stream()
         self._scratch = np.empty((2, lines.shape[1]), dtype=np.uint64)
         self._order = np.empty(len(lines), dtype=np.int64)
-        self.moved = 0
+        self.moved: int | np.int64 = 0
 
     def run(self, first: int, n_steps: int) -> None:
         from bipnet_kernels import trade_rounds
@@ -61,7 +61,7 @@ class TradeChain:
 
         pair_key, key = self._keys
         pair_lines(self._order, number, pair_key, self._stream)
-        n_blocks = -(-(len(self.lines) // 2) // pairs_per_block(self.lines.shape[1]))
+        n_blocks = int(-(-(len(self.lines) // 2) // pairs_per_block(self.lines.shape[1])))
         moved = np.zeros(n_blocks, dtype=np.int64)
 
         def work(run: Block) -> None:
@@ -90,7 +90,8 @@ class EdgeSigns:
         self.left: npt.NDArray[np.signedinteger] = np.empty(n_edges, dtype=index)
         self.right: npt.NDArray[np.signedinteger] = np.empty(n_edges, dtype=index)
         self.positive = np.empty(n_edges, dtype=np.uint8)
-        columns = matrix.indices if matrix.indices is not None else np.empty(0, dtype=np.int32)
+        none: Array = np.empty(0, dtype=np.int32)
+        columns = none if matrix.indices is None else matrix.indices
         list_edges(
             rows.starts,
             rows.stops,
@@ -160,7 +161,7 @@ class LoopChain:
         self._stream = new_stream()
         self._seen = np.full(self.n_nodes, -1, dtype=np.int64)
         self._paths = [np.empty(self.n_nodes + 1, dtype=np.int64) for _ in range(2)]
-        self.moved = 0
+        self.moved: int | np.int64 = 0
 
     def run(self, first: int, n_steps: int) -> None:
         from bipnet_kernels import loop_streams
@@ -201,7 +202,7 @@ class SwapChain:
         self._ends = (edges.left[chosen], edges.right[chosen])
         self._key = key
         self._stream = new_stream()
-        self.accepted = 0
+        self.accepted: int | np.int64 = 0
         self.attempts = 0
 
     def run(self, first: int, n_steps: int) -> None:

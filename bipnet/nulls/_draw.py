@@ -72,7 +72,9 @@ def make_plan(
         if isinstance(number, bool) or not isinstance(number, (int, np.integer)) or number < least:
             raise InputError(f"{what} must be an integer from {least} on, got {number!r}")
     if loops and is_full(matrix):
-        raise InputError("loops are for graphs with missing edges; this one has all: leave them out")
+        raise InputError(
+            "loops are for graphs with missing edges; this one has all: leave them out"
+        )
     length = None if model.exact else _length(matrix, method, steps, loops, n_threads)
     return Plan(model, method, length, seed, name, index)
 

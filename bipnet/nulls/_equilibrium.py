@@ -73,7 +73,7 @@ def settling(traces: npt.ArrayLike) -> Settling:
     (True, True, True)
     """
     traces = np.atleast_2d(np.asarray(traces, dtype=np.float64))
-    n_chains, n_values = traces.shape
+    n_values = traces.shape[1]
     mean = traces.mean(axis=0)
     tail = traces[:, n_values // 2 :]
     level, spread = float(tail.mean()), float(tail.std())
@@ -85,8 +85,7 @@ def settling(traces: npt.ArrayLike) -> Settling:
     drift = abs(float(tail[:, :half].mean() - tail[:, half:].mean()))
     error = 2 * spread / math.sqrt(effective)
     steady = (
-        spread == 0
-        or (effective >= FEWEST_EFFECTIVE and drift <= MOST_STANDARD_ERRORS * error)
+        spread == 0 or (effective >= FEWEST_EFFECTIVE and drift <= MOST_STANDARD_ERRORS * error)
     ) and after <= n_values // 4
     relaxation = exponential_time(correlation) if spread else 0.0
     distance = abs(float(mean[0]) - level)

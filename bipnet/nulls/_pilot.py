@@ -156,7 +156,7 @@ def _swaps(matrix: Biadjacency, rows: Rows, n_chains: int) -> Pilot:
         MOST_STEPS if is_full(matrix) else MOST_ROUNDS_BEFORE_LOOPS,
     )
     attempts = sum(chain.attempts for chain in chains)
-    acceptance = sum(chain.accepted for chain in chains) / attempts
+    acceptance = sum(int(chain.accepted) for chain in chains) / attempts
     steps = found.steps if found.steady else traces.shape[1] - 1
     per_unit = unit * ATTEMPTS_PER_STREAM
     result = Pilot(
@@ -260,12 +260,10 @@ def _flag_overlaps(
         update()
         return float(np.count_nonzero(signs.positive & start)) / n_positive
 
-    return [
-        partial(overlap, signs, update) for signs, update in zip(edges, updates, strict=True)
-    ]
+    return [partial(overlap, signs, update) for signs, update in zip(edges, updates, strict=True)]
 
 
 def _moved(chains: list[TradeChain], traces: npt.NDArray[np.float64], rows: Rows) -> float:
     """Sign changes per round and edge."""
     n_rounds = traces.shape[1] - 1
-    return sum(chain.moved for chain in chains) / (len(chains) * n_rounds * rows.n_edges)
+    return sum(int(chain.moved) for chain in chains) / (len(chains) * n_rounds * rows.n_edges)

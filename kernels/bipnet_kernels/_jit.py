@@ -22,6 +22,7 @@ import numpy as np
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_njit: Any = numba.njit  # takes ``_nrt``, which its type hints leave out
 _config: Any = numba.config  # its settings are made at run time, unknown to type checkers
 
 
@@ -83,13 +84,13 @@ def kernel(func: F) -> F:
     if _config.DISABLE_JIT:
         # The plain Python body: 64-bit arithmetic wraps around on purpose.
         return np.errstate(over="ignore")(func)
-    options = {"nogil": True, "_nrt": False}
+    options: dict[str, Any] = {"nogil": True, "_nrt": False}
     folder = cache_folder()
     if folder is None:
-        return cast(F, numba.njit(**options)(func))
+        return cast(F, _njit(**options)(func))
     before = _config.CACHE_DIR
     _config.CACHE_DIR = str(folder)  # read when the dispatcher is made, not later
     try:
-        return cast(F, numba.njit(cache=True, **options)(func))
+        return cast(F, _njit(cache=True, **options)(func))
     finally:
         _config.CACHE_DIR = before

@@ -1,7 +1,7 @@
 """Random numbers one by one inside kernels: xoshiro256++ streams keyed by (key, block).
 
-Every independent block of work owns the stream (key, block) that `seed` starts, so results do not depend
-on which thread does which block. Many numbers at once come from `_stream`.
+Every independent block of work owns the stream that `seed` starts for its number, so results do
+not depend on which thread does which block. Many numbers at once come from `_stream`.
 """
 
 from __future__ import annotations

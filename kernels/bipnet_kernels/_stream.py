@@ -2,7 +2,8 @@
 
 Written so that the compiler can keep eight generators in one vector register: a random number
 then costs a fraction of what a single generator, bound by the latency of its own steps, takes.
-Lane l of block b of a key is the single stream number ``b * (LANES + 1) + l`` of `_random`; the last one, the spare, serves the rare redraws.
+Lane l of block b of a key is the single stream number ``b * (LANES + 1) + l`` of `_random`; the
+last one, the spare, serves the rare redraws.
 
 A stream is one array of `STREAM_WORDS` words: kernels pass it on at no cost, which they cannot
 do with a tuple of arrays. Places in it are unsigned, which spares a check for negative ones.
@@ -114,7 +115,8 @@ def take(stream: Key, n: Int) -> np.uint64:
         refill(stream)
         used = np.uint64(0)
     stream[_USED] = used + np.uint64(n)
-    return WORDS + used
+    at: np.uint64 = WORDS + used
+    return at
 
 
 @kernel

@@ -37,13 +37,12 @@ _OCTET = np.uint64(255)
 def label_at(stream: Key, octet: np.uint64, shift: np.uint64) -> np.uint64:
     """The upper bits of an octet of the buffer."""
     word = stream[WORDS + (octet >> _U3)]
-    return ((word >> ((octet & _U7) << _U3)) & _OCTET) >> shift
+    label: np.uint64 = ((word >> ((octet & _U7) << _U3)) & _OCTET) >> shift
+    return label
 
 
 @kernel
-def count_labels(
-    n: Int, label_bits: Int, key: Key, chunk: Int, stream: Key, counts: Ints
-) -> None:
+def count_labels(n: Int, label_bits: Int, key: Key, chunk: Int, stream: Key, counts: Ints) -> None:
     """Add to ``counts`` (2**label_bits,) how often each label is given in a chunk of ``n``.
 
     ``label_bits`` <= `MOST_LABEL_BITS`. `deal` gives the same labels again.

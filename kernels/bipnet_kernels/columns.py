@@ -10,7 +10,6 @@ import numpy as np
 from bipnet_kernels._jit import kernel
 from bipnet_kernels._types import Int, Ints, Words
 
-
 _ROWS = 16  # rows done together: a cache line of a tile is written whole
 
 

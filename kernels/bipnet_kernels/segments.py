@@ -12,8 +12,8 @@ import numpy as np
 from bipnet_kernels._jit import kernel
 from bipnet_kernels._shuffle import shuffle
 from bipnet_kernels._stream import start
-from bipnet_kernels.signs import sign_bits
 from bipnet_kernels._types import Int, Ints, Key, Picks, Words
+from bipnet_kernels.signs import sign_bits
 
 _U0 = np.uint64(0)
 _U1 = np.uint64(1)

@@ -66,9 +66,7 @@ def pack_rows(
 
 
 @kernel
-def transpose_bits(
-    rows: Words, first: Int, stop: Int, columns: Words, block: Words
-) -> None:
+def transpose_bits(rows: Words, first: Int, stop: Int, columns: Words, block: Words) -> None:
     """Bit (i, j) of ``rows`` (n, v) becomes bit (j, i) of ``columns`` (m, w).
 
     Only the blocks of 64 rows numbered ``first`` to ``stop - 1`` are done: they fill those words
@@ -85,7 +83,7 @@ def transpose_bits(
             width = np.uint64(32)
             mask = _LOW
             while width != _U0:
-                step = np.int64(width)
+                step = int(width)
                 k = 0
                 while k < 64:
                     swapped = ((block[k] >> width) ^ block[k + step]) & mask

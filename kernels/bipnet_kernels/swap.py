@@ -39,7 +39,7 @@ def swap_attempts(
     while done < n_attempts:
         start(stream, key, number)
         number += 1
-        batch = min(ATTEMPTS_PER_STREAM, n_attempts - done)
+        batch = min(np.int64(ATTEMPTS_PER_STREAM), n_attempts - done)
         for _ in range(batch):
             a = next_below(stream, n_positive)
             b = next_below(stream, n_positive)

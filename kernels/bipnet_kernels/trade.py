@@ -148,7 +148,7 @@ def pair_lines(order: Ints, round_number: Int, key: Key, state: Key) -> None:
 
 
 @kernel
-def pairs_per_block(n_words: Int) -> int:
+def pairs_per_block(n_words: Int) -> Int:
     """Pairs of lines of ``n_words`` words whose trades share a stream."""
     return max(1, _BLOCK_WORDS // max(1, n_words))
 
