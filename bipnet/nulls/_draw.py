@@ -70,7 +70,8 @@ def make_plan(
                 " (only G takes them)"
             )
         if isinstance(number, bool) or not isinstance(number, (int, np.integer)) or number < least:
-            raise InputError(f"{what} must be an integer from {least} on, got {number!r}")
+            kind = "positive" if least else "non-negative"
+            raise InputError(f"{what} must be a {kind} integer, got {number!r}")
     if loops and is_full(matrix):
         raise InputError(
             "loops are for graphs with missing edges; this one has all: leave them out"
