@@ -266,5 +266,6 @@ def _flag_overlaps(
 def _moved(chains: list[TradeChain], traces: npt.NDArray[np.float64], rows: Rows) -> float:
     """Sign changes per round and edge."""
     n_rounds = traces.shape[1] - 1
-    moved = sum(int(chain.moved) for chain in chains)
-    return moved / (len(chains) * n_rounds * rows.n_edges)
+    return float(
+        sum(int(chain.moved) for chain in chains) / (len(chains) * n_rounds * rows.n_edges)
+    )
