@@ -84,6 +84,11 @@ class Biadjacency:
             return self.indices.astype(np.int64, copy=False)
         return np.nonzero(self.edge_mask)[0] % max(self.shape[1], 1)
 
+    def knowing(self, n_edges: int) -> Biadjacency:
+        """This, with its number of edges counted already."""
+        self.__dict__["n_edges"] = n_edges
+        return self
+
     def copy(self) -> Biadjacency:
         """A copy with weights of its own; the pattern of a CSR matrix is shared."""
         return self.with_values(self.values.copy())

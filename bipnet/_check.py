@@ -17,6 +17,7 @@ import numpy as np
 from bipnet._biadjacency import Array, Biadjacency, Rebuild
 from bipnet._bits import BFLOAT16, bit_layout, refusal
 from bipnet._memory import require_memory
+from bipnet._threads import cut, run_blocks, usable_threads
 from bipnet.errors import DTypeError, ExplicitZeroWarning, InputError, warn_caller
 
 if TYPE_CHECKING:
@@ -108,17 +109,41 @@ def native(array: Array, what: str) -> Array:
     return np.ascontiguousarray(array, dtype=dtype)
 
 
-def require_finite(values: Array, what: str) -> None:
-    """Raise `InputError` with the position of the first NaN or infinity."""
+def require_finite(values: Array, what: str) -> int:
+    """Raise `InputError` with the position of the first NaN or infinity; else count the edges."""
+    n_edges = finite_edges(values)
+    if n_edges is not None:
+        return n_edges
     position = first_nonfinite(values)
-    if position is not None:
-        value = values.reshape(-1)[position]
-        where = tuple(int(i) for i in np.unravel_index(position, values.shape))
-        raise InputError(f"{what}{list(where)} is {value}: weights must be finite; clean it first")
+    assert position is not None
+    value = values.reshape(-1)[position]
+    where = tuple(int(i) for i in np.unravel_index(position, values.shape))
+    raise InputError(f"{what}{list(where)} is {value}: weights must be finite; clean it first")
+
+
+def finite_edges(values: Array) -> int | None:
+    """How many weights are no zeros; None if any is NaN or infinite. Looks at bits alone."""
+    layout = bit_layout(values.dtype)
+    words = values.reshape(-1).view(layout.word)
+    n_blocks = -(-words.size // _BLOCK)
+    counts = np.zeros(n_blocks, dtype=np.int64)
+
+    def work(run: tuple[int, int]) -> None:
+        magnitudes = np.empty(min(_BLOCK, words.size), dtype=layout.word)
+        for block in range(*run):
+            part = words[block * _BLOCK : (block + 1) * _BLOCK]
+            bits = np.bitwise_and(part, layout.nonzero, out=magnitudes[: part.size])
+            if layout.exponent and bits.max() >= layout.exponent:
+                counts[block] = -1
+                return
+            counts[block] = part.size if bits.min() else np.count_nonzero(bits)
+
+    run_blocks(work, cut(n_blocks, 16), usable_threads(None, words.size))
+    return None if counts.min(initial=0) < 0 else int(counts.sum())
 
 
 def first_nonfinite(values: Array) -> int | None:
-    """Flat position of the first NaN or infinity, looking at bits alone."""
+    """Flat position of the first NaN or infinity."""
     layout = bit_layout(values.dtype)
     if not layout.exponent:
         return None
@@ -150,8 +175,8 @@ def require_matrix_shape(shape: tuple[int, ...], what: str) -> tuple[int, int]:
 def _open_array(array: Array, what: str) -> Biadjacency:
     shape = require_matrix_shape(array.shape, what)
     values = native(array, what)
-    require_finite(values, what)
-    return Biadjacency(shape, values)
+    n_edges = require_finite(values, what)
+    return Biadjacency(shape, values).knowing(n_edges)
 
 
 def _open_tensor(tensor: torch.Tensor, what: str) -> tuple[Biadjacency, Rebuild]:

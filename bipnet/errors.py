@@ -61,6 +61,10 @@ class FrozenWarning(BipnetWarning):
     """A draw in which nothing, or not every part, could move."""
 
 
+class NotSettledWarning(BipnetWarning):
+    """A chain did not reach equilibrium on its pilot: draws may remember the data."""
+
+
 class ExplicitZeroWarning(BipnetWarning):
     """Explicit zeros of a sparse matrix were dropped: a zero is no edge."""
 

@@ -383,15 +383,15 @@ def rotated(x: int, by: int) -> int:
 def stream_key(
     entropy: int, spawn_key: Sequence[int], index: int, purpose: str, name: str
 ) -> list[int]:
-    """The key of a draw's stream (version 1): BLAKE2b of what identifies the draw."""
+    """The key of a draw's stream (version 2): BLAKE2b of what identifies the draw."""
     identity = [entropy, list(spawn_key), index, purpose, name]
-    text = "\n".join(["bipnet stream 1", *map(str, identity)])
+    text = "\n".join(["bipnet stream 2", *map(str, identity)])
     digest = hashlib.blake2b(text.encode(), digest_size=32).digest()
     return [int.from_bytes(digest[i : i + 8], "little") for i in range(0, 32, 8)]
 
 
 class Stream:
-    """xoshiro256** on Python integers, seeded by (key, block)."""
+    """xoshiro256++ on Python integers, seeded by (key, block)."""
 
     def __init__(self, key: Sequence[int], block: int) -> None:
         self.state = [
@@ -402,7 +402,7 @@ class Stream:
     def word(self) -> int:
         """64 random bits."""
         s = self.state
-        result = (rotated((s[1] * 5) & _MASK64, 7) * 9) & _MASK64
+        result = (rotated((s[0] + s[3]) & _MASK64, 23) + s[0]) & _MASK64
         t = (s[1] << 17) & _MASK64
         s[2] ^= s[0]
         s[3] ^= s[1]
@@ -432,13 +432,72 @@ class Stream:
             items[i], items[j] = items[j], items[i]
 
 
+class Lanes:
+    """32 streams that fill a buffer of 512 words in turn, and one more for what is redrawn."""
+
+    def __init__(self, key: Sequence[int], block: int) -> None:
+        self.lanes = [Stream(key, 33 * block + lane) for lane in range(32)]
+        self.spare = Stream(key, 33 * block + 32)
+        self.buffer: list[int] = []
+
+    def refill(self) -> list[int]:
+        """512 words."""
+        return [lane.word() for _ in range(16) for lane in self.lanes]
+
+    def take(self, n: int) -> list[int]:
+        """The next n words of the buffer; what is left of it is dropped where it is too short."""
+        if len(self.buffer) < n:
+            self.buffer = self.refill()
+        taken, self.buffer = self.buffer[:n], self.buffer[n:]
+        return taken
+
+    def word(self) -> int:
+        """64 random bits."""
+        return self.take(1)[0]
+
+    def bounded(self, half: int, n: int) -> int:
+        """A uniform integer in [0, n) from 32 random bits, or from as many as it takes."""
+        while half * n % (1 << 32) < (1 << 32) % n:
+            half = self.spare.word() >> 32
+        return half * n >> 32
+
+    def below(self, n: int) -> int:
+        """A uniform integer in [0, n)."""
+        return self.bounded(self.word() >> 32, n)
+
+    def picks(self, first: int, n: int) -> list[int]:
+        """n integers, number k of them uniform in [0, first + k)."""
+        words = self.take((n + 1) // 2)
+        halves = [word % (1 << 32) for word in words] + [word >> 32 for word in words]
+        return [self.bounded(half, first + k) for k, half in enumerate(halves[:n])]
+
+    def shuffled(self, items: Sequence[int]) -> list[int]:
+        """Fisher-Yates from the front, the random numbers 1024 at a time."""
+        result = list(items[:1])
+        while len(result) < len(items):
+            count = min(1024, len(items) - len(result))
+            for place in self.picks(len(result) + 1, count):
+                result.append(items[len(result)])
+                result[place], result[-1] = result[-1], result[place]
+        return result
+
+    def labels(self, n: int, n_bits: int) -> list[int]:
+        """n random labels of 8 bits or fewer: the octets of the buffer, lowest first."""
+        octets: list[int] = []
+        while len(octets) < n:
+            octets += [word >> (8 * k) & 255 for word in self.refill() for k in range(8)]
+        return [octet >> (8 - n_bits) for octet in octets[:n]]
+
+
 # -- kernels, bit for bit ----------------------------------------------------------------------
 
 
 def permute_segments(
     words: Sequence[int],
-    bounds: Sequence[int],
-    first: int,
+    starts: Sequence[int],
+    stops: Sequence[int],
+    per_block: int,
+    first_block: int,
     by_sign: bool,
     nonzero: int,
     negative: int,
@@ -447,41 +506,58 @@ def permute_segments(
     """(words, frozen) after permuting every segment."""
     result = list(words)
     frozen = [0, 0]
-    for i, (start, stop) in enumerate(itertools.pairwise(bounds)):
-        stream = Stream(key, first + i)
+    stream = Lanes(key, first_block)
+    for i, (start, stop) in enumerate(zip(starts, stops, strict=True)):
+        if i % per_block == 0:
+            stream = Lanes(key, first_block + i // per_block)
         cells = [c for c in range(start, stop) if words[c] & nonzero]
         minus = [c for c in cells if words[c] & negative]
         plus = [c for c in cells if not words[c] & negative]
-        parts = [plus, minus[::-1]] if by_sign else [cells]  # negative edges run backwards
-        for part in parts:
+        for part in [plus, minus] if by_sign else [cells]:
             if len(part) == 1:
                 frozen[1 if words[part[0]] & negative else 0] += 1
-            values = [words[c] for c in part]
-            stream.shuffle(values)
-            for c, value in zip(part, values, strict=True):
+            for c, value in zip(part, stream.shuffled([words[c] for c in part]), strict=True):
                 result[c] = value
     return result, frozen
 
 
-def spread_by_sign(
+def spread(
     words: Sequence[int],
-    positive: Sequence[int],
+    positive: Sequence[int] | None,
     nonzero: int,
     negative: int,
     key: Sequence[int],
+    n_bits: int = 0,
+    chunk: int = 1 << 16,
 ) -> list[int]:
-    """The weights spread over a new sign pattern."""
-    stream = Stream(key, 0)
+    """The weights spread over the edges, by sign where a sign pattern (by edge) is given.
+
+    With ``n_bits`` > 0 dealt to 2**n_bits buckets first, ``chunk`` weights per stream of labels.
+    """
     result = list(words)
     cells = [c for c in range(len(words)) if words[c] & nonzero]
-    plus = [words[c] for c in cells if not words[c] & negative]
-    minus = [words[c] for c in cells if words[c] & negative][::-1]
-    stream.shuffle(plus)
-    stream.shuffle(minus)
-    to_plus = [c for c, flag in zip(cells, positive, strict=True) if flag]
-    to_minus = [c for c, flag in zip(cells, positive, strict=True) if not flag][::-1]
-    for targets, values in ((to_plus, plus), (to_minus, minus)):
-        for c, value in zip(targets, values, strict=True):
+    if positive is None:
+        sources, targets = [cells], [cells]
+    else:
+        sources = [[c for c in cells if bool(words[c] & negative) == minus] for minus in (0, 1)]
+        pairs = list(zip(cells, positive, strict=True))
+        targets = [[c for c, flag in pairs if bool(flag) == plus] for plus in (1, 0)]
+    bucket = 0
+    for number, (source, target) in enumerate(zip(sources, targets, strict=True), 1):
+        values = [words[c] for c in source]
+        labels = [0] * len(values)
+        if n_bits:
+            labels = []
+            for at in range(0, len(values), chunk):
+                n = min(chunk, len(values) - at)
+                stream = Lanes(key, (number << 40) + at // chunk)
+                labels += stream.labels(n, n_bits)
+        shuffled: list[int] = []
+        for label in range(1 << n_bits):
+            part = [value for value, given in zip(values, labels, strict=True) if given == label]
+            shuffled += Lanes(key, bucket).shuffled(part)
+            bucket += 1
+        for c, value in zip(target, shuffled, strict=True):
             result[c] = value
     return result
 
@@ -499,10 +575,10 @@ def swap_attempts(
     cells = [list(row) for row in cells]
     ends = list(right)
     accepted = 0
-    stream = Stream(key, first)
+    stream = Lanes(key, first)
     for attempt in range(n_attempts):
         if attempt % per_stream == 0:
-            stream = Stream(key, first + attempt // per_stream)
+            stream = Lanes(key, first + attempt // per_stream)
         a, b = stream.below(len(ends)), stream.below(len(ends))
         i, j, k, m = left[a], ends[a], left[b], ends[b]
         if cells[i][m] == 0 and cells[k][j] == 0:
@@ -526,7 +602,7 @@ def packed(places: Sequence[int], n_words: int) -> list[int]:
     return words
 
 
-def draw_subset(pool: Sequence[int], k: int, stream: Stream, levels: int = 6) -> list[int]:
+def draw_subset(pool: Sequence[int], k: int, stream: Lanes, levels: int = 6) -> list[int]:
     """k of the set bits of ``pool``, as words."""
     places = set_bits(pool)
     size, n_words = len(places), len(pool)
@@ -539,18 +615,17 @@ def draw_subset(pool: Sequence[int], k: int, stream: Stream, levels: int = 6) ->
                 chosen.append(place)
         return packed(chosen, n_words)
     level = (k * 2**levels + size // 2) // size
-    taken: set[int] = set()
-    for w in range(n_words):
-        if level == 0:
-            word = 0
-        elif level == 2**levels:
-            word = _MASK64
-        else:
-            lowest = (level & -level).bit_length() - 1
-            word = 0
+    words = [0] * n_words if level == 0 else [_MASK64] * n_words
+    if 0 < level < 2**levels:
+        lowest = (level & -level).bit_length() - 1
+        for begin in range(0, n_words, 64):
+            run = range(begin, min(begin + 64, n_words))
+            for w in run:
+                words[w] = 0
             for i in range(lowest, levels):
-                word = word | stream.word() if level >> i & 1 else word & stream.word()
-        taken |= {place for place in places if place // 64 == w and word >> (place % 64) & 1}
+                for w, fresh in zip(run, stream.take(len(run)), strict=True):
+                    words[w] = words[w] | fresh if level >> i & 1 else words[w] & fresh
+    taken = {place for place in places if words[place // 64] >> (place % 64) & 1}
     pooled = set(places)
     while len(taken) != k:
         place = stream.below(64 * n_words)
@@ -566,6 +641,7 @@ def trade_rounds(
     support: Sequence[Sequence[int]] | None,
     first: int,
     n_rounds: int,
+    pair_key: Sequence[int],
     key: Sequence[int],
 ) -> tuple[list[list[int]], int]:
     """(lines, number of changed bits) after some rounds of global trades."""
@@ -573,10 +649,13 @@ def trade_rounds(
     n_words = len(current[0])
     moved = 0
     for r in range(first, first + n_rounds):
-        stream = Stream(key, r)
         order = list(range(len(current)))
-        stream.shuffle(order)
-        for a, b in zip(order[::2], order[1::2], strict=False):
+        Stream(pair_key, r).shuffle(order)
+        per_block = max(1, (1 << 14) // n_words)
+        stream = Lanes(key, 0)
+        for pair, (a, b) in enumerate(zip(order[::2], order[1::2], strict=False)):
+            if pair % per_block == 0:
+                stream = Lanes(key, (r << 24) + pair // per_block)
             mine, theirs = set(set_bits(current[a])), set(set_bits(current[b]))
             pool = mine ^ theirs
             if support is not None:
@@ -608,7 +687,7 @@ def loop_streams(
         leaving[left[edge] if signs[edge] else right[edge]].append(edge)
     flipped = 0
     for s in range(first, first + n_streams):
-        stream = Stream(key, s)
+        stream = Lanes(key, s)
         for _ in range(per_stream):
             if stream.word() % 2:
                 continue

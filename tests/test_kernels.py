@@ -18,7 +18,7 @@ import oracles
 import pytest
 import scipy.stats
 import strategies as my
-from bipnet_kernels import _random
+from bipnet_kernels import _random, _shuffle, _stream
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,7 +28,7 @@ Tables = tuple[Words, Words, Words, Words]
 FALSE_ALARM = 1e-4
 """Probability that a chi-square test below fails though the kernel is right."""
 
-WIDTHS = (1, 2, 63, 64, 65, 127, 128, 129)
+WIDTHS = (1, 2, 63, 64, 65, 127, 128, 129, 4200)
 MATRICES = my.matrices(orders=("C",))
 
 
@@ -45,11 +45,26 @@ def word(value: int, dtype: Any) -> Any:
 # -- random numbers ----------------------------------------------------------------------------
 
 
-def test_drawn__gives_the_published_xoshiro256starstar_numbers() -> None:
+def test_drawn__gives_the_published_xoshiro256plusplus_numbers() -> None:
     # Reference output for the state (1, 2, 3, 4), as in the test suite of Rust's rand_xoshiro.
     state = np.array([1, 2, 3, 4], dtype=np.uint64)
     found = [int(_random.drawn(state)) for _ in range(5)]
-    assert found == [11520, 0, 1509978240, 1215971899390074240, 1216172134540287360]
+    wanted = [41943041, 58720359, 3588806011781223, 3591011842654386, 9228616714210784205]
+    assert found == wanted
+
+
+def seeded(key: Words, block: int) -> Words:
+    """A single stream."""
+    state = np.empty(4, dtype=np.uint64)
+    _random.seed(state, key, block)
+    return state
+
+
+def started(key: Words, block: int) -> Words:
+    """A buffered stream."""
+    stream = bipnet_kernels.new_stream()
+    _stream.start(stream, key, block)
+    return stream
 
 
 def test_mixed__gives_the_published_splitmix64_numbers() -> None:
@@ -61,7 +76,7 @@ def test_mixed__gives_the_published_splitmix64_numbers() -> None:
 @pytest.mark.parametrize("block", [0, 1, 2**31, 2**62])
 def test_drawn__follows_its_twin(block: int) -> None:
     key = key_of(1)
-    state, twin = _random.seeded(key, block), oracles.Stream(key.tolist(), block)
+    state, twin = seeded(key, block), oracles.Stream(key.tolist(), block)
     assert state.tolist() == twin.state
     assert [int(_random.drawn(state)) for _ in range(200)] == [twin.word() for _ in range(200)]
 
@@ -71,7 +86,7 @@ def test_drawn__follows_its_twin(block: int) -> None:
 )
 def test_below__follows_its_twin(n: int) -> None:
     key = key_of(2)
-    state, twin = _random.seeded(key, 0), oracles.Stream(key.tolist(), 0)
+    state, twin = seeded(key, 0), oracles.Stream(key.tolist(), 0)
     found = [int(_random.below(state, n)) for _ in range(300)]
     assert found == [twin.below(n) for _ in range(300)]
     assert all(0 <= value < n for value in found)
@@ -80,7 +95,7 @@ def test_below__follows_its_twin(n: int) -> None:
 @pytest.mark.parametrize("n", [5, 3 << 30, 3 << 40])
 def test_below__is_uniform_where_a_modulo_is_not(n: int) -> None:
     # 2**32 mod (3 * 2**30): a plain remainder would give the first third twice as often.
-    state = _random.seeded(key_of(3), 0)
+    state = seeded(key_of(3), 0)
     n_bins = 5 if n == 5 else 3
     counts = Counter(int(_random.below(state, n)) * n_bins // n for _ in range(6000))
     p = scipy.stats.chisquare([counts[i] for i in range(n_bins)]).pvalue
@@ -89,7 +104,115 @@ def test_below__is_uniform_where_a_modulo_is_not(n: int) -> None:
     assert scipy.stats.chisquare(np.bincount(biased, minlength=3)).pvalue < FALSE_ALARM
 
 
-# -- permute -----------------------------------------------------------------------------------
+# -- many random numbers at once ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("block", [0, 1, 2**41])
+def test_buffer__is_filled_by_its_lanes_in_turn(block: int) -> None:
+    stream, twin = started(key_of(18), block), oracles.Lanes(key_of(18).tolist(), block)
+    for n in (1, 7, 64, 500, 512, 3, 510):
+        at = int(_stream.take(stream, n))
+        assert stream[at : at + n].tolist() == twin.take(n)
+
+
+def test_start__leaves_the_state_that_xoshiro_cannot_leave() -> None:
+    stream = np.zeros(_stream.STREAM_WORDS, dtype=np.uint64)
+    _stream.start(stream, key_of(19), 5)
+    lanes = stream[: 4 * _stream.LANES].reshape(4, -1)
+    assert (lanes != 0).any(axis=0).all()
+    assert len({tuple(state) for state in lanes.T.tolist()}) == _stream.LANES
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 1000, 2**31 + 1, 3 << 30, 2**32 - 1])
+def test_next_below__follows_its_twin(n: int) -> None:
+    stream, twin = started(key_of(20), 1), oracles.Lanes(key_of(20).tolist(), 1)
+    found = [int(_stream.next_below(stream, n)) for _ in range(600)]
+    assert found == [twin.below(n) for _ in range(600)]
+    assert all(0 <= value < n for value in found)
+
+
+@pytest.mark.parametrize("first", [1, 2, 1000, 2**31 + 1, 3 << 30, 2**32 - 1025])
+def test_pick__follows_its_twin(first: int) -> None:
+    # Numbers near 2**32 and 3 * 2**30 are redrawn often.
+    stream, twin = started(key_of(21), 2), oracles.Lanes(key_of(21).tolist(), 2)
+    picks = bipnet_kernels.new_picks()
+    for n in (1, 2, 3, 64, 1023, 1024, 5):
+        _stream.pick(stream, picks, first, n)
+        assert picks[:n].tolist() == twin.picks(first, n)
+
+
+def test_pick__is_uniform_where_multiplication_alone_is_not() -> None:
+    stream, picks = started(key_of(22), 0), bipnet_kernels.new_picks()
+    counts = np.zeros(3)
+    for _ in range(40):
+        _stream.pick(stream, picks, (3 << 30) - 512, 1024)
+        counts += np.bincount(picks[:1024] // (1 << 30), minlength=3)[:3]
+    assert scipy.stats.chisquare(counts).pvalue > FALSE_ALARM
+    halves = np.random.default_rng(0).integers(0, 2**32, 40960).astype(np.uint64)
+    remainders = np.bincount((halves % np.uint64(3 << 30)) >> np.uint64(30), minlength=3)
+    assert scipy.stats.chisquare(remainders).pvalue < FALSE_ALARM
+
+
+@pytest.mark.parametrize("in_place", [False, True])
+@pytest.mark.parametrize("n", [0, 1, 2, 3, 64, 1024, 1025, 1026, 3000])
+def test_shuffle__follows_its_twin(n: int, in_place: bool) -> None:
+    source = np.arange(1, n + 8, dtype=np.uint16)
+    target = source if in_place else np.zeros(n + 8, dtype=np.uint16)
+    at = 3 if in_place else 5
+    _shuffle.shuffle(source, 3, target, at, n, started(key_of(23), 0), bipnet_kernels.new_picks())
+    expected = oracles.Lanes(key_of(23).tolist(), 0).shuffled(list(range(4, n + 4)))
+    assert target[at : at + n].tolist() == expected
+
+
+def test_shuffle__makes_every_order_equally_likely() -> None:
+    stream, picks = started(key_of(24), 0), bipnet_kernels.new_picks()
+    source, target = np.arange(4, dtype=np.uint8), np.empty(4, dtype=np.uint8)
+    counts: Counter[bytes] = Counter()
+    for _ in range(6000):
+        _shuffle.shuffle(source, 0, target, 0, 4, stream, picks)
+        counts[target.tobytes()] += 1
+    assert len(counts) == 24
+    assert scipy.stats.chisquare(list(counts.values())).pvalue > FALSE_ALARM
+
+
+# -- segments ----------------------------------------------------------------------------------
+
+
+def permuted(
+    words: Words,
+    starts: list[int],
+    stops: list[int],
+    per_block: int,
+    by_sign: bool,
+    masks: tuple[int, int],
+    *,
+    in_place: bool = False,
+    plain: bool | None = None,
+) -> tuple[list[int], list[int]]:
+    """(words, frozen) of the kernel."""
+    nonzero, negative = (word(mask, words.dtype) for mask in masks)
+    source = words.copy()
+    target = source if in_place else words.copy()
+    frozen = np.zeros(2, dtype=np.int64)
+    longest = max((b - a for a, b in zip(starts, stops, strict=True)), default=0)
+    bipnet_kernels.permute_segments(
+        source,
+        target,
+        np.array(starts, dtype=np.int64),
+        np.array(stops, dtype=np.int64),
+        per_block,
+        7,
+        bool((words & nonzero).all()) if plain is None else plain,
+        by_sign,
+        nonzero,
+        negative,
+        key_of(4),
+        bipnet_kernels.new_stream(),
+        bipnet_kernels.new_picks(),
+        np.empty(2 * longest + 2, dtype=words.dtype),
+        frozen,
+    )
+    return target.tolist(), frozen.tolist()
 
 
 @pytest.mark.parametrize("by_sign", [False, True], ids=["together", "by_sign"])
@@ -98,93 +221,180 @@ def test_permute_segments__follows_its_twin(dtype: Any, by_sign: bool) -> None:
     @my.property_test
     @given(
         my.matrices(dtypes=(dtype,), orders=("C",)),
-        st.integers(0, 5),
+        st.integers(1, 4),
         st.lists(st.integers(0, 64), max_size=6),
+        st.booleans(),
     )
-    def check(W: my.Matrix, first: int, cuts: list[int]) -> None:
+    def check(W: my.Matrix, per_block: int, cuts: list[int], in_place: bool) -> None:
         words, nonzero, negative = oracles.words_of(W)
         bounds = [0, *sorted(min(cut, len(words)) for cut in cuts), len(words)]
-        expected, alone = oracles.permute_segments(
-            words, bounds, first, by_sign, nonzero, negative, key_of(4).tolist()
+        starts, stops = bounds[:-1], bounds[1:]
+        expected = oracles.permute_segments(
+            words, starts, stops, per_block, 7, by_sign, nonzero, negative, key_of(4).tolist()
         )
-        found = np.array(words, dtype=f"u{dtype.itemsize}")
-        longest = max(b - a for a, b in itertools.pairwise(bounds))
-        frozen = np.zeros(2, dtype=np.int64)
-        bipnet_kernels.permute_segments(
-            found,
-            np.array(bounds),
-            first,
-            by_sign,
-            word(nonzero, found.dtype),
-            word(negative, found.dtype),
-            key_of(4),
-            np.empty(longest, dtype=found.dtype),
-            frozen,
+        array = np.array(words, dtype=f"u{dtype.itemsize}")
+        masks = (nonzero, negative)
+        assert permuted(array, starts, stops, per_block, by_sign, masks, in_place=in_place) == (
+            expected
         )
-        assert found.tolist() == expected
-        assert frozen.tolist() == alone
 
     check()
 
 
-def test_permute_segments__adds_to_the_frozen_edges_it_is_given() -> None:
-    frozen = np.array([10, 20])
-    words = np.array([1.0, -1.0, 3.0, 0.0], dtype=np.float32).view(np.uint32)
-    bipnet_kernels.permute_segments(
-        words,
-        np.array([0, 1, 2, 4]),
-        0,
-        False,
-        np.uint32(0x7FFFFFFF),
-        np.uint32(0x80000000),
-        key_of(5),
-        np.empty(2, dtype=np.uint32),
-        frozen,
+@pytest.mark.parametrize("length", [1, 2, 63, 64, 65, 128, 1500])
+@pytest.mark.parametrize("by_sign", [False, True])
+def test_permute_segments__follows_its_twin_at_word_borders(length: int, by_sign: bool) -> None:
+    rng = np.random.default_rng(length)
+    words = rng.integers(0, 2**16, 3 * length, dtype=np.uint16)
+    words[rng.random(len(words)) < 0.3] = 0x8000  # minus zero is no edge
+    starts = [0, length, 2 * length]
+    stops = [length, 2 * length, 3 * length]
+    masks = (0x7FFF, 0x8000)
+    expected = oracles.permute_segments(
+        words.tolist(), starts, stops, 2, 7, by_sign, *masks, key_of(4).tolist()
     )
-    assert frozen.tolist() == [12, 21]
+    assert permuted(words, starts, stops, 2, by_sign, masks) == expected
+    assert permuted(words, starts, stops, 2, by_sign, masks, plain=False) == expected
+
+
+def test_permute_segments__is_the_same_said_to_be_plain_or_not() -> None:
+    words = np.random.default_rng(3).integers(1, 2**15, 500, dtype=np.uint16)
+    arguments = (words, [0, 200], [200, 500], 1, False, (0x7FFF, 0x8000))
+    assert permuted(*arguments, plain=True) == permuted(*arguments, plain=False)
 
 
 def test_permute_segments__writes_between_its_bounds_only() -> None:
     words = np.arange(1, 101, dtype=np.uint16)
-    before = words.copy()
-    bipnet_kernels.permute_segments(
-        words,
-        np.array([10, 40, 90]),
-        0,
-        False,
-        np.uint16(0xFFFF),
-        np.uint16(0),
-        key_of(6),
-        np.empty(50, dtype=np.uint16),
-        np.zeros(2, dtype=np.int64),
-    )
-    assert words[:10].tolist() == before[:10].tolist()
-    assert words[90:].tolist() == before[90:].tolist()
-    assert sorted(words[10:40].tolist()) == before[10:40].tolist()
-    assert words[10:90].tolist() != before[10:90].tolist()
+    found, _ = permuted(words, [10, 40], [40, 90], 1, False, (0xFFFF, 0))
+    assert found[:10] == words[:10].tolist()
+    assert found[90:] == words[90:].tolist()
+    assert sorted(found[10:40]) == words[10:40].tolist()
+    assert found[10:90] != words[10:90].tolist()
 
 
-@my.each_dtype
-def test_spread_by_sign__follows_its_twin(dtype: Any) -> None:
-    @my.property_test
-    @given(my.matrices(dtypes=(dtype,), orders=("C",)), st.randoms(use_true_random=False))
-    def check(W: my.Matrix, random: Any) -> None:
-        words, nonzero, negative = oracles.words_of(W)
-        positive = [0 if w & negative else 1 for w in words if w & nonzero]
-        random.shuffle(positive)
-        expected = oracles.spread_by_sign(words, positive, nonzero, negative, key_of(7).tolist())
-        found = np.array(words, dtype=f"u{dtype.itemsize}")
-        bipnet_kernels.spread_by_sign(
-            found,
-            np.array(positive, dtype=np.uint8),
-            word(nonzero, found.dtype),
-            word(negative, found.dtype),
-            key_of(7),
-            np.empty_like(found),
+@pytest.mark.parametrize("shape", [(1, 1), (15, 3), (16, 16), (17, 33), (40, 5)])
+def test_columns__are_read_and_written_back(shape: tuple[int, int]) -> None:
+    matrix = np.arange(shape[0] * shape[1], dtype=np.uint32).reshape(shape)
+    first = shape[1] // 3
+    tile = np.zeros((shape[1] - first, shape[0] + 16), dtype=np.uint32)[:, : shape[0]]
+    bipnet_kernels.read_columns(matrix, first, tile)
+    assert np.array_equal(tile, matrix[:, first:].T)
+    back = np.zeros_like(matrix)
+    bipnet_kernels.write_columns(tile, first, back)
+    assert np.array_equal(back[:, first:], matrix[:, first:])
+    assert not back[:, :first].any()
+
+
+def test_sort_by_column__is_a_stable_sort() -> None:
+    columns = np.random.default_rng(1).integers(0, 9, 200)
+    columns[columns == 4] = 5  # a column without edges
+    starts, order = np.zeros(10, dtype=np.int64), np.empty(200, dtype=np.int64)
+    bipnet_kernels.sort_by_column(columns, starts, order)
+    assert order.tolist() == np.argsort(columns, kind="stable").tolist()
+    assert np.diff(starts).tolist() == np.bincount(columns, minlength=9).tolist()
+
+
+# -- buckets -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n", [1, 4095, 4096, 4097, 10000])
+@pytest.mark.parametrize("n_bits", [0, 1, 5, 8])
+def test_deal__gives_the_labels_it_has_counted(n: int, n_bits: int) -> None:
+    labels = oracles.Lanes(key_of(25).tolist(), 9).labels(n, n_bits)
+    stream = bipnet_kernels.new_stream()
+    counts = np.zeros(1 << n_bits, dtype=np.int64)
+    bipnet_kernels.count_labels(n, n_bits, key_of(25), 9, stream, counts)
+    assert counts.tolist() == [labels.count(label) for label in range(1 << n_bits)]
+    words = np.arange(n + 3, dtype=np.uint16)
+    places = np.cumsum(counts) - counts
+    pools = np.full(n, 7, dtype=np.uint16)
+    bipnet_kernels.deal(words, 3, n, n_bits, key_of(25), 9, stream, places, pools)
+    order = sorted(range(n), key=lambda k: labels[k])
+    assert pools.tolist() == [k + 3 for k in order]
+    assert places.tolist() == np.cumsum(counts).tolist()
+
+
+def test_shuffle_buckets__gives_each_bucket_its_own_stream() -> None:
+    pools = np.arange(30, dtype=np.uint32)
+    stream, picks = bipnet_kernels.new_stream(), bipnet_kernels.new_picks()
+    bounds = np.array([2, 12, 12, 25])
+    bipnet_kernels.shuffle_buckets(pools, bounds, 4, key_of(26), stream, picks)
+    twins = [oracles.Lanes(key_of(26).tolist(), block) for block in (4, 6)]
+    expected = [0, 1, *twins[0].shuffled(list(range(2, 12)))]
+    expected += [*twins[1].shuffled(list(range(12, 25))), *range(25, 30)]
+    assert pools.tolist() == expected
+
+
+@my.property_test
+@given(MATRICES)
+def test_rows__are_packed_listed_and_handed_out(W: my.Matrix) -> None:
+    words, nonzero, negative = oracles.words_of(W)
+    array = np.array(words, dtype=f"u{W.dtype.itemsize}")
+    masks = (word(nonzero, array.dtype), word(negative, array.dtype))
+    n_left, n_right = W.shape
+    per_row = -(-n_right // 64)
+    starts = np.arange(n_left) * n_right
+    stops, first_words = starts + n_right, np.arange(n_left) * per_row
+    rows = (starts, stops, first_words)
+    positive, some = (np.zeros(n_left * per_row, dtype=np.uint64) for _ in range(2))
+    bipnet_kernels.pack_rows(array, *rows, *masks, positive, some)
+    cells = oracles.edges(W)
+    plus = [cell for cell in cells if oracles.sign(W[cell]) > 0]
+    for bits, wanted in ((some, cells), (positive, plus)):
+        for i in range(n_left):
+            line = bits[i * per_row : (i + 1) * per_row].tolist()
+            assert oracles.set_bits(line) == [j for at, j in wanted if at == i]
+    # Listed, and packed again.
+    left, right, flags = (np.zeros(len(cells), dtype=t) for t in (np.int32, np.int32, np.uint8))
+    none = np.empty(0, dtype=np.int32)
+    bipnet_kernels.list_edges(*rows, some, positive, none, left, right, flags)
+    assert list(zip(left.tolist(), right.tolist(), strict=True)) == cells
+    assert flags.tolist() == [cell in plus for cell in cells]
+    again = np.zeros_like(positive)
+    bipnet_kernels.pack_flags(*rows, some, flags, again)
+    assert again.tolist() == positive.tolist()
+    # Put together by sign, and handed out again.
+    weights = [array[i * n_right + j] for i, j in plus]
+    weights += [array[i * n_right + j] for i, j in cells if (i, j) not in plus]
+    pools = np.zeros(len(cells) + 1, dtype=array.dtype)
+    bipnet_kernels.gather(array, *rows, some, positive, 0, len(plus), pools)
+    assert pools[:-1].tolist() == weights
+    target = np.full_like(array, 99)
+    bipnet_kernels.hand_out(array, *rows, some, positive, 0, len(plus), pools, target)
+    assert target.tolist() == words
+
+
+@pytest.mark.parametrize(
+    "shape", [(1, 1), (1, 64), (63, 65), (64, 64), (65, 128), (200, 3), (130, 70)]
+)
+def test_transpose_bits__is_a_transpose(shape: tuple[int, int]) -> None:
+    flags = np.random.default_rng(sum(shape)).random(shape) < 0.4
+    rows, expected = (
+        np.array(
+            [oracles.packed(np.nonzero(line)[0].tolist(), -(-m.shape[1] // 64)) for line in m],
+            dtype=np.uint64,
         )
-        assert found.tolist() == expected
+        for m in (flags, flags.T)
+    )
+    columns = np.full_like(expected, 5)
+    block = np.empty(64, dtype=np.uint64)
+    n_blocks = expected.shape[1]
+    for first, stop in ((0, 1), (1, n_blocks)):
+        bipnet_kernels.transpose_bits(rows, first, stop, columns, block)
+    assert columns.tolist() == expected.tolist()
 
-    check()
+
+def test_bits__are_written_and_read_edge_by_edge() -> None:
+    rng = np.random.default_rng(2)
+    left, right = np.nonzero(rng.random((5, 130)) < 0.5)
+    flags = (rng.random(len(left)) < 0.5).astype(np.uint8)
+    lines = np.zeros((5, 3), dtype=np.uint64)
+    bipnet_kernels.write_bits(left, right, flags, lines)
+    for i in range(5):
+        assert oracles.set_bits(lines[i].tolist()) == right[(left == i) & (flags != 0)].tolist()
+    found = np.full_like(flags, 7)
+    bipnet_kernels.read_bits(left, right, lines, found)
+    assert found.tolist() == flags.tolist()
 
 
 # -- trades ------------------------------------------------------------------------------------
@@ -205,16 +415,17 @@ def test_draw_subset__follows_its_twin_at_word_borders(width: int, share: float)
     size = len(oracles.set_bits(pool.tolist()))
     chosen = np.empty_like(pool)
     for k in sorted({0, min(1, size), size // 3, size // 2, max(size - 1, 0), size}):
-        state, twin = _random.seeded(key_of(8), k), oracles.Stream(key_of(8).tolist(), k)
-        bipnet_kernels.draw_subset(pool, size, k, chosen, state)
+        stream, twin = started(key_of(8), k), oracles.Lanes(key_of(8).tolist(), k)
+        bipnet_kernels.draw_subset(pool, size, k, chosen, stream)
         assert chosen.tolist() == oracles.draw_subset(pool.tolist(), k, twin)
-        assert state.tolist() == twin.state  # it used as many random numbers, too
+        # It used as many random numbers, too.
+        assert int(stream[int(_stream.take(stream, 1))]) == twin.word()
         assert len(oracles.set_bits(chosen.tolist())) == k
 
 
 def subset_counts(pool: Words, size: int, k: int, n: int, marked: list[int]) -> Counter[Any]:
     """How often each subset of the marked bits was chosen in ``n`` draws."""
-    state = _random.seeded(key_of(9), 0)
+    state = started(key_of(9), 0)
     chosen = np.empty_like(pool)
     counts: Counter[Any] = Counter()
     for _ in range(n):
@@ -266,6 +477,22 @@ def test_draw_subset__chooses_uniformly(places: list[int], k: int, n_marked: int
     assert scipy.stats.chisquare(observed, expected).pvalue > FALSE_ALARM
 
 
+def traded(lines: Words, support: Words, first: int, n_rounds: int, key: int) -> int:
+    """Run rounds in place; return the bits moved."""
+    moved = bipnet_kernels.trade_rounds(
+        lines,
+        support,
+        first,
+        n_rounds,
+        key_of(key + 100),
+        key_of(key),
+        bipnet_kernels.new_stream(),
+        np.empty((2, lines.shape[1]), dtype=np.uint64),
+        np.empty(len(lines), dtype=np.int64),
+    )
+    return int(moved)
+
+
 @pytest.mark.parametrize("n_lines", [1, 2, 3, 6, 7])
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("masked", [False, True], ids=["full", "masked"])
@@ -275,10 +502,15 @@ def test_trade_rounds__follows_its_twin(n_lines: int, width: int, masked: bool) 
     if masked:
         lines &= support
     expected, n_moved = oracles.trade_rounds(
-        lines.tolist(), support.tolist() if masked else None, 3, 4, key_of(10).tolist()
+        lines.tolist(),
+        support.tolist() if masked else None,
+        3,
+        4,
+        key_of(110).tolist(),
+        key_of(10).tolist(),
     )
     before = lines.copy()
-    moved = bipnet_kernels.trade_rounds(lines, support, 3, 4, key_of(10))
+    moved = traded(lines, support, 3, 4, 10)
     assert lines.tolist() == expected
     assert moved == n_moved
     assert width < 63 or n_lines == 1 or not np.array_equal(lines, before)
@@ -287,7 +519,7 @@ def test_trade_rounds__follows_its_twin(n_lines: int, width: int, masked: bool) 
 def test_trade_rounds__keeps_degrees_of_both_sides_and_the_padding() -> None:
     lines = random_lines(9, 129, 0.5, seed=3)
     before = [oracles.set_bits(line) for line in lines.tolist()]
-    bipnet_kernels.trade_rounds(lines, np.zeros((0, 0), np.uint64), 0, 20, key_of(11))
+    traded(lines, np.zeros((0, 0), np.uint64), 0, 20, 11)
     after = [oracles.set_bits(line) for line in lines.tolist()]
     assert [len(line) for line in before] == [len(line) for line in after]
     assert Counter(itertools.chain(*before)) == Counter(itertools.chain(*after))
@@ -297,13 +529,31 @@ def test_trade_rounds__keeps_degrees_of_both_sides_and_the_padding() -> None:
 def test_trade_rounds__gives_the_same_in_any_batches() -> None:
     whole, parts = random_lines(5, 100, 0.5, seed=4), random_lines(5, 100, 0.5, seed=4)
     full = np.zeros((0, 0), np.uint64)
-    moved = bipnet_kernels.trade_rounds(whole, full, 0, 7, key_of(12))
-    in_parts = [
-        bipnet_kernels.trade_rounds(parts, full, first, n, key_of(12))
-        for first, n in ((0, 1), (1, 4), (5, 2))
-    ]
+    moved = traded(whole, full, 0, 7, 12)
+    in_parts = [traded(parts, full, first, n, 12) for first, n in ((0, 1), (1, 4), (5, 2))]
     assert whole.tolist() == parts.tolist()
     assert moved == sum(in_parts)
+
+
+def test_trade_blocks__are_streams_of_their_own() -> None:
+    # Wide lines, two pairs to a block: blocks in any order give what the whole round gives.
+    width = 64 * (1 << 13)
+    whole = random_lines(9, width, 0.5, seed=5)
+    parts, twin = whole.copy(), whole.copy()
+    full = np.zeros((0, 0), np.uint64)
+    assert bipnet_kernels.pairs_per_block(whole.shape[1]) == 2
+    moved = traded(whole, full, 3, 1, 27)
+    order = np.empty(9, dtype=np.int64)
+    stream = bipnet_kernels.new_stream()
+    bipnet_kernels.pair_lines(order, 3, key_of(127), stream)
+    scratch = np.empty((2, parts.shape[1]), dtype=np.uint64)
+    for block in (1, 0):
+        moved -= int(
+            bipnet_kernels.trade_block(parts, full, order, 3, block, key_of(27), stream, scratch)
+        )
+    assert np.array_equal(parts, whole)
+    assert moved == 0
+    assert bipnet_kernels.common_bits(whole, twin) < np.bitwise_count(whole).sum()
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -325,6 +575,15 @@ def test_first_tradable_pair__follows_its_twin(width: int) -> None:
     assert width < 3 or max(found) >= 0
 
 
+def test_common_bits__counts_bits_set_in_both() -> None:
+    one, other = (random_lines(5, 200, 0.5, seed=s) for s in (6, 7))
+    n = sum(
+        len(set(oracles.set_bits(a)) & set(oracles.set_bits(b)))
+        for a, b in zip(one.tolist(), other.tolist(), strict=True)
+    )
+    assert bipnet_kernels.common_bits(one, other) == n > 0
+
+
 # -- loops -------------------------------------------------------------------------------------
 
 
@@ -337,6 +596,19 @@ def loop_tables(left: Words, right: Words, positive: Words, n_nodes: int) -> Tab
     out = np.full(n_nodes, -1)
     bipnet_kernels.orient(left, right, positive, starts, incident, place, out)
     return starts, incident, place, out
+
+
+def looped(
+    left: Words, right: Words, positive: Words, tables: Tables, first: int, n: int, key: int
+) -> int:
+    """Run streams of loops in place; return the signs flipped."""
+    n_nodes = len(tables[3])
+    seen, path, nodes = np.full(n_nodes, -1), np.empty(n_nodes + 1, int), np.empty(n_nodes + 1, int)
+    stream = bipnet_kernels.new_stream()
+    work = (key_of(key), stream, seen, path, nodes)
+    flipped = bipnet_kernels.loop_streams(left, right, positive, *tables, first, n, *work)
+    assert (seen == -1).all()
+    return int(flipped)
 
 
 def assert_tables_agree(left: Words, right: Words, positive: Words, tables: Tables) -> None:
@@ -391,7 +663,7 @@ def test_loop_streams__follows_its_twin(shape: tuple[int, int], density: float) 
         bipnet_kernels.LOOPS_PER_STREAM,
     )
     tables = loop_tables(left, right, positive, n_nodes)
-    flipped = bipnet_kernels.loop_streams(left, right, positive, *tables, 2, 3, key_of(13))
+    flipped = looped(left, right, positive, tables, 2, 3, 13)
     assert positive.tolist() == expected
     assert flipped == n_flipped > 0
     assert_tables_agree(left, right, positive, tables)
@@ -406,10 +678,7 @@ def test_loop_streams__gives_the_same_in_any_batches() -> None:
     for batches in ([(0, 4)], [(0, 1), (1, 3)]):
         positive = start.copy()
         tables = loop_tables(left, right, positive, 12)
-        flipped = sum(
-            bipnet_kernels.loop_streams(left, right, positive, *tables, first, n, key_of(14))
-            for first, n in batches
-        )
+        flipped = sum(looped(left, right, positive, tables, first, n, 14) for first, n in batches)
         results.append((positive.tolist(), flipped))
     assert results[0] == results[1]
 
@@ -419,7 +688,7 @@ def test_loop_streams__changes_nothing_where_no_cycle_is_directed() -> None:
     left, right = np.array([0, 1, 1]), np.array([2, 2, 3])
     positive = np.array([1, 0, 1], dtype=np.uint8)
     tables = loop_tables(left, right, positive, 4)
-    assert bipnet_kernels.loop_streams(left, right, positive, *tables, 0, 1, key_of(15)) == 0
+    assert looped(left, right, positive, tables, 0, 1, 15) == 0
     assert positive.tolist() == [1, 0, 1]
 
 
@@ -444,7 +713,10 @@ def test_swap_attempts__follows_its_twin(shape: tuple[int, int], density: float)
         args[2].tolist(),
         bipnet_kernels.ATTEMPTS_PER_STREAM,
     )
-    assert bipnet_kernels.swap_attempts(cells, left, right, *args) == n_accepted
+    assert (
+        bipnet_kernels.swap_attempts(cells, left, right, *args, bipnet_kernels.new_stream())
+        == n_accepted
+    )
     assert cells.tolist() == expected
     assert right.tolist() == ends
 
@@ -462,7 +734,9 @@ def test_swap_attempts__changes_streams_where_its_twin_does() -> None:
         key_of(17).tolist(),
         bipnet_kernels.ATTEMPTS_PER_STREAM,
     )
-    accepted = bipnet_kernels.swap_attempts(cells, left, right, 0, n_attempts, key_of(17))
+    accepted = bipnet_kernels.swap_attempts(
+        cells, left, right, 0, n_attempts, key_of(17), bipnet_kernels.new_stream()
+    )
     assert (cells.tolist(), right.tolist(), accepted) == (expected, ends, n_accepted)
 
 
@@ -517,9 +791,10 @@ for name, W in (("full", full), ("gaps", gaps)):
         for row in bipnet.NULL_MODELS.values():
             for method in row.methods:
                 steps = None if row.exact else 300 if method == "swap" else 3
+                loops = 256 if name == "gaps" and not row.exact else None
                 for T in (W, W.T):
                     R = bipnet.randomize(
-                        T.astype(dtype), row.letter, rng=7, method=method, steps=steps
+                        T.astype(dtype), row.letter, rng=7, method=method, steps=steps, loops=loops
                     )
                     label = f"{name} {dtype} {row.letter} {method} {T.shape}"
                     bits[label] = R.tobytes().hex()

@@ -278,6 +278,19 @@ def test_randomize__steps_must_be_a_positive_integer(steps: Any) -> None:
         bipnet.randomize([[1.0, -2.0]], "G", steps=steps)
 
 
+@pytest.mark.parametrize("loops", [-1, 1.5, "10", True])
+def test_randomize__loops_must_be_a_non_negative_integer(loops: Any) -> None:
+    with pytest.raises(bipnet.InputError, match="loops must be a non-negative integer"):
+        bipnet.randomize([[1.0, -2.0, 0.0]], "G", loops=loops)
+
+
+def test_randomize__loops_are_for_missing_edges_and_g_alone() -> None:
+    with pytest.raises(bipnet.InputError, match="this one has all"):
+        bipnet.randomize([[1.0, -2.0]], "G", loops=7)
+    with pytest.raises(bipnet.InputError, match="leave loops out"):
+        bipnet.randomize([[1.0, -2.0]], "A", loops=7)
+
+
 @pytest.mark.parametrize("index", [-1, 1.0, "0", None, True])
 def test_randomize__index_must_be_a_non_negative_integer(index: Any) -> None:
     with pytest.raises(bipnet.InputError, match="non-negative integer"):

@@ -57,7 +57,14 @@ method = click.option(
     "--method", help="How G moves signs: trade (default) or swap (2x2 swaps, for comparison)."
 )
 steps = click.option(
-    "--steps", type=click.IntRange(min=1), help="Steps of G's chain: rounds of trades, or swaps."
+    "--steps",
+    type=click.IntRange(min=1),
+    help="Steps of G's chain: rounds of trades, or swaps. [default: found on a pilot chain]",
+)
+loops = click.option(
+    "--loops",
+    type=click.IntRange(min=0),
+    help="Short loops of G's chain where edges are missing. [default: found on a pilot chain]",
 )
 force = click.option("--force", is_flag=True, help="Replace the output if it exists.")
 resume = click.option(

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 )
 @options.method
 @options.steps
+@options.loops
 @options.orientation
 @options.force
 @options.resume
@@ -59,6 +60,7 @@ def randomize(
     materialize: bool,
     method: str | None,
     steps: int | None,
+    loops: int | None,
     orientation: str | None,
     force: bool,
     resume: bool,
@@ -84,9 +86,8 @@ def randomize(
                 " outputs are made anew"
             )
         seed = _resumed_seed(output, seed, force)
-    draw = _Draw(
-        model.letter, resolve_seed(seed), {"index": index, "method": method, "steps": steps}
-    )
+    settings: dict[str, Any] = {"index": index, "method": method, "steps": steps, "loops": loops}
+    draw = _Draw(model.letter, resolve_seed(seed), settings)
     draw.require_possible()
     spent: dict[str, Any] = {}
     if output is None:

@@ -61,6 +61,7 @@ if TYPE_CHECKING:
 @options.layers
 @options.method
 @options.steps
+@options.loops
 @click.option("--batch-size", type=click.IntRange(min=1), default=1024, show_default=True)
 @click.option("--device", default="cpu", show_default=True, help="Where to evaluate, e.g. cuda.")
 @options.as_json
@@ -76,6 +77,7 @@ def score(
     globs: tuple[str, ...],
     method: str | None,
     steps: int | None,
+    loops: int | None,
     batch_size: int,
     device: str,
     as_json: bool,
@@ -133,6 +135,7 @@ def score(
                     index=draw,
                     method=method,
                     steps=steps,
+                    loops=loops,
                 ) as put:
                     accuracies.append(evaluate(network))
                 bar.update()
@@ -160,7 +163,7 @@ def score(
 def _refuse_idle_options() -> None:
     """Options that only mean something with --null are a mistake without it."""
     context = click.get_current_context()
-    for name in ("seed", "index", "draws", "globs", "method", "steps"):
+    for name in ("seed", "index", "draws", "globs", "method", "steps", "loops"):
         if context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT:
             option = "--layers" if name == "globs" else f"--{name}"
             raise InputError(f"{option} says how to randomise: name a null model with --null too")

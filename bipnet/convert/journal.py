@@ -33,7 +33,7 @@ def make_plan(
     source
         Identity of the input.
     recipe
-        What is done to each layer: null model, seed, index, method, steps.
+        What is done to each layer: null model, seed, index, method, steps, loops.
     layers
         Names of the layers it is done to, and how they lie.
     """

@@ -8,7 +8,6 @@ from bipnet.nulls._mobility import Mobility as Mobility
 from bipnet.nulls._randomize import Ensemble as Ensemble
 from bipnet.nulls._randomize import ensemble as ensemble
 from bipnet.nulls._randomize import randomize as randomize
-from bipnet.nulls._signs import default_steps as default_steps
 from bipnet.nulls._verify import InvariantCheck as InvariantCheck
 from bipnet.nulls._verify import Verification as Verification
 from bipnet.nulls._verify import verify as verify

@@ -1,4 +1,4 @@
-"""One draw on a working copy, and what of it could not move."""
+"""One draw from a matrix into a target, and what of it could not move."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ import numpy as np
 from bipnet._biadjacency import Array, Biadjacency
 from bipnet._memory import require_memory
 from bipnet._streams import Seed, checked_index
-from bipnet.errors import InputError
+from bipnet.errors import InputError, NotSettledWarning, warn_caller
 from bipnet.nulls._permute import permute_within_groups
-from bipnet.nulls._signs import KeyOf, default_steps, draw_signs, signs_are_frozen
+from bipnet.nulls._pilot import pilot
+from bipnet.nulls._rows import packed_rows
+from bipnet.nulls._signs import KeyOf, Length, draw_signs, is_full, signs_are_frozen
+from bipnet.nulls._spread import spread
 from bipnet.nulls.models import NullModel, null_model
 
 _PROBE_WORDS = 4096
@@ -23,14 +26,22 @@ class Plan:
 
     model: NullModel
     method: str
-    steps: int | None
+    length: Length | None
     seed: Seed
     name: str
     index: int
 
+    @property
+    def steps(self) -> int | None:
+        return None if self.length is None else self.length.steps
+
+    @property
+    def loops(self) -> int | None:
+        return None if self.length is None else self.length.loops
+
 
 def make_plan(
-    edges: Biadjacency,
+    matrix: Biadjacency,
     null: str | NullModel,
     *,
     seed: Seed,
@@ -38,8 +49,10 @@ def make_plan(
     index: int,
     method: str | None,
     steps: int | None,
+    loops: int | None = None,
+    n_threads: int = 1,
 ) -> Plan:
-    """Check the arguments of a draw and fill in its method and number of steps."""
+    """Check the arguments of a draw; find its method and the length of its chain."""
     model = null_model(null)
     if method is None:
         method = model.methods[0]
@@ -47,71 +60,93 @@ def make_plan(
         raise InputError(
             f"null model {model.letter} has the methods {', '.join(model.methods)}, not {method!r}"
         )
-    if model.exact:
-        if steps is not None:
+    index = checked_index(index)
+    for what, number, least in (("steps", steps, 1), ("loops", loops, 0)):
+        if number is None:
+            continue
+        if model.exact:
             raise InputError(
-                f"null model {model.letter} is an exact draw without a chain: leave steps out"
+                f"null model {model.letter} is an exact draw without a chain: leave {what} out"
                 " (only G takes them)"
             )
-    elif steps is None:
-        steps = default_steps(method, edges.n_edges)
-    elif isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or steps < 1:
-        raise InputError(f"steps must be a positive integer, got {steps!r}")
-    return Plan(
-        model, method, None if steps is None else int(steps), seed, name, checked_index(index)
+        if isinstance(number, bool) or not isinstance(number, (int, np.integer)) or number < least:
+            kind = "positive" if least else "non-negative"
+            raise InputError(f"{what} must be a {kind} integer, got {number!r}")
+    if loops and is_full(matrix):
+        raise InputError(
+            "loops are for graphs with missing edges; this one has all: leave them out"
+        )
+    length = None if model.exact else _length(matrix, method, steps, loops, n_threads)
+    return Plan(model, method, length, seed, name, index)
+
+
+def _length(
+    matrix: Biadjacency, method: str, steps: int | None, loops: int | None, n_threads: int
+) -> Length:
+    """As given; what is not given the pilot says."""
+    if matrix.n_edges == 0:
+        return Length(steps or 1, loops or 0)
+    if steps is not None and (loops is not None or is_full(matrix)):
+        return Length(int(steps), int(loops or 0))
+    require_memory(2 * matrix.n_edges, f"the pilot of null model G on {matrix.shape}")
+    found = pilot(matrix, packed_rows(matrix, n_threads), method, n_threads)
+    if not found.settled:
+        warn_caller(
+            f"null model G ({method}): the pilot chain had not settled after"
+            f" {found.traces.shape[1] - 1} steps; draws may remember the data (see"
+            " bipnet.diagnose)",
+            NotSettledWarning,
+        )
+    return Length(
+        found.length.steps if steps is None else int(steps),
+        found.length.loops if loops is None else int(loops),
     )
 
 
-def draw(edges: Biadjacency, plan: Plan, n_threads: int) -> list[str]:
-    """Randomise ``edges`` (a working copy) in place; say which parts could not move."""
+def draw(matrix: Biadjacency, target: Array, plan: Plan, n_threads: int) -> list[str]:
+    """Write a draw into ``target`` (its words); say which parts could not move.
+
+    ``target`` may be the words of ``matrix``.
+    """
     model = plan.model
-    require_memory(edges.values.nbytes, f"null model {model.letter} on {edges.shape}")
-    if edges.n_edges == 0:
+    require_memory(matrix.values.nbytes, f"null model {model.letter} on {matrix.shape}")
+    if matrix.n_edges == 0:
+        target[:] = matrix.words
         return ["nothing can move: the graph has no edges"]
-    before = edges.words[:_PROBE_WORDS].copy()
 
     def key_of(purpose: str) -> Array:
         return plan.seed.key(purpose, name=plan.name, index=plan.index)
 
-    if not model.redraws_signs:
-        alone = permute_within_groups(edges, model, key_of(model.letter), n_threads)
-        if sum(alone) == edges.n_edges:
-            return _frozen_weights(edges, model, alone)
-        return _same_weights(edges, model, before) or _frozen_weights(edges, model, alone)
-    return _redraw(edges, plan, key_of)
+    if model.redraws_signs:
+        return _redraw(matrix, target, plan, key_of, n_threads)
+    before = matrix.words[:_PROBE_WORDS].copy()
+    alone = permute_within_groups(matrix, target, model, key_of(model.letter), n_threads)
+    if sum(alone) < matrix.n_edges and np.array_equal(target[: before.size], before):
+        return _same_weights(matrix, model) or _frozen_weights(matrix, model, alone)
+    return _frozen_weights(matrix, model, alone)
 
 
-def _redraw(edges: Biadjacency, plan: Plan, key_of: KeyOf) -> list[str]:
-    from bipnet_kernels import spread_by_sign
-
-    layout = edges.layout
-    old = ((edges.edge_words & layout.negative) == 0).astype(np.uint8)
-    positive = old.copy()
-    assert plan.steps is not None
-    draw_signs(edges, positive, method=plan.method, steps=plan.steps, key_of=key_of)
-    words = edges.words
-    spread_by_sign(
-        words,
-        positive,
-        layout.nonzero,
-        layout.negative,
-        key_of("G weights"),
-        np.empty(words.size, dtype=words.dtype),
-    )
-    n_positive = int(old.sum())
-    if n_positive in (0, len(old)):
+def _redraw(
+    matrix: Biadjacency, target: Array, plan: Plan, key_of: KeyOf, n_threads: int
+) -> list[str]:
+    rows = packed_rows(matrix, n_threads)
+    assert plan.length is not None
+    signs = draw_signs(matrix, rows, plan.method, plan.length, key_of, n_threads)
+    spread(matrix, target, True, key_of("G weights"), n_threads, rows, signs)
+    n_edges, n_positive = rows.n_edges, rows.n_positive
+    if n_positive in (0, n_edges):
         word = "negative" if n_positive == 0 else "positive"
-        reason = f"all {len(old)} edges are {word}"
-    elif np.array_equal(old, positive) and signs_are_frozen(edges, old):
+        reason = f"all {n_edges} edges are {word}"
+    elif np.array_equal(rows.positive, signs) and signs_are_frozen(matrix, rows):
         reason = "no other sign pattern has these degrees"
     else:
         return []
     alone = [
         f"the one {word} weight"
-        for word, n in (("positive", n_positive), ("negative", len(old) - n_positive))
+        for word, n in (("positive", n_positive), ("negative", n_edges - n_positive))
         if n == 1
     ]
-    if len(alone) == (n_positive > 0) + (n_positive < len(old)):
+    if len(alone) == (n_positive > 0) + (n_positive < n_edges):
         return [f"nothing can move: signs are frozen ({reason}) and so is {' and '.join(alone)}"]
     weights = f"; {' and '.join(alone)} too" if alone else ""
     return [f"signs are frozen ({reason}){weights}; the other weights were permuted"]
@@ -132,10 +167,8 @@ def _frozen_weights(edges: Biadjacency, model: NullModel, alone: tuple[int, int]
     return [f"{n_alone} of {edges.n_edges} edges are frozen: each is {why}"]
 
 
-def _same_weights(edges: Biadjacency, model: NullModel, before: Array) -> list[str]:
+def _same_weights(edges: Biadjacency, model: NullModel) -> list[str]:
     """Whether permuting could change nothing because the weights of each group are all equal."""
-    if not np.array_equal(edges.words[: before.size], before):
-        return []  # the cheap common case
     weights = edges.edge_words
     nodes = {
         "all": np.zeros(weights.size, dtype=np.int64),

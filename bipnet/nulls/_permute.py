@@ -1,92 +1,145 @@
-"""Null models A to F: find the groups, let the kernel permute the weights within them."""
+"""Null models A to F: find the groups, let the kernels permute the weights within them."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import numpy as np
 
 from bipnet._biadjacency import Array, Biadjacency, Ints
-from bipnet.nulls._threads import Block, cut, run_blocks
+from bipnet._threads import Block, cut, run_blocks
+from bipnet.nulls._spread import IN_CACHE, spread
 from bipnet.nulls.models import NullModel
 
-_BLOCK_WORDS = 1 << 16  # words one task permutes: a tile of columns stays in cache
+_BLOCK_EDGES = 1 << 15  # edges that share a random stream
+_TASK_WORDS = 1 << 17  # words one task permutes
 
 
 def permute_within_groups(
-    edges: Biadjacency, model: NullModel, key: Array, n_threads: int
+    matrix: Biadjacency, target: Array, model: NullModel, key: Array, n_threads: int
 ) -> tuple[int, int]:
-    """Permute the weights of ``edges`` in place within the groups of ``model`` (A to F).
+    """Permute the weights of ``matrix`` into the words ``target`` within groups (A to F).
 
-    Returns how many positive and how many negative edges were alone in their group.
+    ``target`` may be the words of ``matrix``. Returns how many positive and how many negative
+    edges were alone in their group.
     """
-    words = edges.words
-    layout = edges.layout
+    groups = _Groups(matrix, target, model, key, n_threads)
+    if model.groups == "left":
+        return groups.rows()
+    if model.groups == "right":
+        return groups.sparse_columns() if matrix.is_sparse else groups.columns()
+    if matrix.n_edges <= IN_CACHE:
+        return groups.whole()
+    spread(matrix, target, model.by_sign, key, n_threads)
+    return 0, 0
 
-    def permute(part: Array, bounds: Ints, first: int) -> Ints:
-        from bipnet_kernels import permute_segments
 
-        longest = int(np.diff(bounds).max(initial=0))
-        scratch = np.empty(longest, dtype=part.dtype)
+class _Groups:
+    """The ways to cut a matrix into the segments that the kernel permutes."""
+
+    def __init__(
+        self, matrix: Biadjacency, target: Array, model: NullModel, key: Array, n_threads: int
+    ) -> None:
+        self.matrix = matrix
+        self.words = matrix.words
+        self.target = target
+        self.by_sign = model.by_sign
+        self.key = key
+        self.n_threads = n_threads
+        self.plain = matrix.n_edges == self.words.size
+
+    def whole(self) -> tuple[int, int]:
+        bounds = np.array([0, self.words.size])
+        return _pair(self._permute(self.words, self.target, bounds[:1], bounds[1:], 1, 0))
+
+    def rows(self) -> tuple[int, int]:
+        bounds = self.matrix.row_bounds
+        return self._by_rows(self.words, self.target, bounds)
+
+    def sparse_columns(self) -> tuple[int, int]:
+        from bipnet_kernels import sort_by_column
+
+        assert self.matrix.indices is not None
+        starts = np.zeros(self.matrix.shape[1] + 1, dtype=np.int64)
+        order = np.empty(self.words.size, dtype=np.int64)
+        sort_by_column(self.matrix.indices, starts, order)
+        by_column = self.words[order]
+        frozen = self._by_rows(by_column, by_column, starts)
+        self.target[order] = by_column
+        return frozen
+
+    def columns(self) -> tuple[int, int]:
+        """Columns are copied out by tiles, so that a cache line is fetched once for many."""
+        from bipnet_kernels import read_columns, write_columns
+
+        n_left, n_right = self.matrix.shape
+        source = self.words.reshape(self.matrix.shape)
+        target = self.target.reshape(self.matrix.shape)
+        line = 64 // self.words.itemsize
+        per_block = self._per_block(n_right)
+        step = per_block * -(-line // per_block)
+        frozen = np.zeros((n_right, 2), dtype=np.int64)
+
+        def work(run: Block) -> None:
+            first, stop = run
+            # A line longer than the columns: their places in the cache must not coincide.
+            tile = np.empty((stop - first, n_left + line), dtype=self.words.dtype)
+            read_columns(source, first, tile[:, :n_left])
+            starts = np.arange(stop - first) * tile.shape[1]
+            flat = tile.reshape(-1)
+            block = first // per_block
+            frozen[first] = self._permute(flat, flat, starts, starts + n_left, per_block, block)
+            write_columns(tile[:, :n_left], first, target)
+
+        run_blocks(work, cut(n_right, step), self.n_threads)
+        return _pair(frozen.sum(axis=0))
+
+    def _by_rows(self, source: Array, target: Array, bounds: Ints) -> tuple[int, int]:
+        n = len(bounds) - 1
+        per_block = self._per_block(n)
+        step = max(1, _TASK_WORDS * n // max(source.size, 1))
+        step = per_block * -(-step // per_block)
+        frozen = np.zeros((n, 2), dtype=np.int64)
+
+        def work(run: Block) -> None:
+            first, stop = run
+            starts, stops = bounds[first:stop], bounds[first + 1 : stop + 1]
+            block = first // per_block
+            frozen[first] = self._permute(source, target, starts, stops, per_block, block)
+
+        run_blocks(work, cut(n, step), self.n_threads)
+        return _pair(frozen.sum(axis=0))
+
+    def _per_block(self, n_segments: int) -> int:
+        """Segments that share a stream: the same for dense and sparse matrices of equal edges."""
+        return max(1, _BLOCK_EDGES * n_segments // max(self.matrix.n_edges, 1))
+
+    def _permute(
+        self, source: Array, target: Array, starts: Ints, stops: Ints, per_block: int, block: int
+    ) -> Ints:
+        from bipnet_kernels import new_picks, new_stream, permute_segments
+
+        layout = self.matrix.layout
+        in_place = self.plain and not self.by_sign
+        longest = 0 if in_place else int((stops - starts).max(initial=0))
         frozen = np.zeros(2, dtype=np.int64)
         permute_segments(
-            part,
-            bounds,
-            first,
-            model.by_sign,
+            source,
+            target,
+            starts,
+            stops,
+            per_block,
+            block,
+            self.plain,
+            self.by_sign,
             layout.nonzero,
             layout.negative,
-            key,
-            scratch,
+            self.key,
+            new_stream(),
+            new_picks(),
+            np.empty(2 * longest + 2, dtype=source.dtype),
             frozen,
         )
         return frozen
 
-    if model.groups == "all":
-        frozen = permute(words, np.array([0, words.size]), 0)
-        return int(frozen[0]), int(frozen[1])
-    if model.groups == "left":
-        return _by_rows(words, edges.row_bounds, permute, n_threads)
-    if edges.is_sparse:
-        columns = edges.edge_columns
-        order = np.argsort(columns, kind="stable")  # rows stay sorted within a column
-        counts = np.bincount(columns, minlength=edges.shape[1])
-        by_column = words[order]
-        frozen_pair = _by_rows(
-            by_column, np.concatenate([[0], np.cumsum(counts)]), permute, n_threads
-        )
-        words[order] = by_column
-        return frozen_pair
-    return _by_column_tiles(words.reshape(edges.shape), permute, n_threads)
 
-
-Permute = Callable[[Array, Ints, int], Ints]
-
-
-def _by_rows(words: Array, bounds: Ints, permute: Permute, n_threads: int) -> tuple[int, int]:
-    n = len(bounds) - 1
-    total = np.zeros((n, 2), dtype=np.int64)
-    step = max(1, _BLOCK_WORDS * n // max(words.size, 1))
-
-    def work(block: Block) -> None:
-        start, stop = block
-        total[start] = permute(words, bounds[start : stop + 1], start)
-
-    run_blocks(work, cut(n, step), n_threads)
-    return int(total[:, 0].sum()), int(total[:, 1].sum())
-
-
-def _by_column_tiles(words: Array, permute: Permute, n_threads: int) -> tuple[int, int]:
-    """Columns are copied out by tiles, so that a cache line is fetched once for many of them."""
-    n_left, n_right = words.shape
-    total = np.zeros((n_right, 2), dtype=np.int64)
-
-    def work(block: Block) -> None:
-        start, stop = block
-        tile = np.ascontiguousarray(words[:, start:stop].T)
-        bounds = np.arange(stop - start + 1, dtype=np.int64) * n_left
-        total[start] = permute(tile.reshape(-1), bounds, start)
-        words[:, start:stop] = tile.T
-
-    run_blocks(work, cut(n_right, max(16, _BLOCK_WORDS // n_left)), n_threads)
-    return int(total[:, 0].sum()), int(total[:, 1].sum())
+def _pair(frozen: Ints) -> tuple[int, int]:
+    return int(frozen[0]), int(frozen[1])

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar, cast, overload
 
 import numpy as np
 
-from bipnet._biadjacency import Array, Biadjacency, Rebuild
+from bipnet._biadjacency import Biadjacency, Rebuild
 from bipnet._check import as_tensor, open_matrix
 from bipnet._memory import require_memory
 from bipnet._streams import RNGLike, Seed, resolve_seed
+from bipnet._threads import usable_threads
 from bipnet.errors import FrozenWarning, InputError, warn_caller
 from bipnet.nulls._draw import Plan, draw, make_plan
-from bipnet.nulls._threads import usable_threads
 from bipnet.nulls.models import NullModel
 
 M = TypeVar("M")
@@ -28,6 +29,7 @@ def randomize(
     name: str = "",
     method: str | None = None,
     steps: int | None = None,
+    loops: int | None = None,
     out: np.ndarray[Any, Any] | None = None,
     n_threads: int | None = None,
 ) -> M:
@@ -52,9 +54,11 @@ def randomize(
     method
         G only: "trade" (bit-packed Curveball trades, the default) or "swap" (2x2 swaps, slow,
         for comparison). Where edges are missing both are followed by short loops.
-    steps
-        G only: rounds of trades, or attempted swaps, before the draw is taken. Fixed before
-        the draw; the default is stated in `bipnet.nulls.default_steps`.
+    steps, loops
+        G only: rounds of trades, or attempted swaps, and (where edges are missing) short loops
+        before the draw is taken. By default as many as the chain needs to forget the data,
+        found on a pilot chain that depends on the sign pattern alone and is remembered for
+        further draws of the same matrix (`bipnet.diagnose` shows it).
     out
         Write the result into this array (dense input only, same shape and dtype); may be ``W``
         itself. A C-ordered one needs no further memory.
@@ -77,6 +81,8 @@ def randomize(
     -----
     FrozenWarning
         Nothing can move, or a part cannot; the warning names it.
+    NotSettledWarning
+        The pilot chain of G has not reached equilibrium.
 
     Notes
     -----
@@ -92,22 +98,28 @@ def randomize(
     (True, [-3.0, -1.0, 0.5, 2.0])
     """
     edges, rebuild = open_matrix(W)
-    plan = make_plan(
-        edges, null, seed=resolve_seed(rng), name=name, index=index, method=method, steps=steps
-    )
     threads = usable_threads(n_threads, edges.words.size)
+    if out is not None:
+        _require_out(W, edges, out)
+    plan = make_plan(
+        edges,
+        null,
+        seed=resolve_seed(rng),
+        name=name,
+        index=index,
+        method=method,
+        steps=steps,
+        loops=loops,
+        n_threads=threads,
+    )
     if out is None:
-        result: M = rebuild(drawn_copy(edges, plan, threads))
+        result: M = rebuild(drawn(edges, plan, threads))
         return result
-    target: Array = out
-    _require_out(W, edges, target)
-    if target.flags.c_contiguous and target.dtype.isnative:
-        if target is not W:
-            np.copyto(target, edges.values)
-        _draw_and_warn(edges.with_values(target), plan, threads)
+    if out.flags.c_contiguous and out.dtype.isnative:
+        _draw_and_warn(edges, edges.with_values(out), plan, threads)
     else:
-        np.copyto(target, drawn_copy(edges, plan, threads).values)
-    return cast(M, target)  # W is an ndarray too: checked above
+        np.copyto(out, drawn(edges, plan, threads).values)
+    return cast(M, out)  # W is an ndarray too: checked above
 
 
 def ensemble(
@@ -119,6 +131,7 @@ def ensemble(
     name: str = "",
     method: str | None = None,
     steps: int | None = None,
+    loops: int | None = None,
     n_threads: int | None = None,
 ) -> Ensemble[M]:
     """``n`` independent draws of a null model of ``W``, made when they are asked for.
@@ -128,7 +141,7 @@ def ensemble(
 
     Parameters
     ----------
-    W, null, rng, name, method, steps, n_threads
+    W, null, rng, name, method, steps, loops, n_threads
         As in `randomize`. ``W`` is read at each draw: do not change it meanwhile.
     n
         Number of draws.
@@ -153,10 +166,19 @@ def ensemble(
     if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 0:
         raise InputError(f"n must be a non-negative integer, got {n!r}")
     edges, rebuild = open_matrix(W)
+    threads = usable_threads(n_threads, edges.words.size)
     plan = make_plan(
-        edges, null, seed=resolve_seed(rng), name=name, index=0, method=method, steps=steps
+        edges,
+        null,
+        seed=resolve_seed(rng),
+        name=name,
+        index=0,
+        method=method,
+        steps=steps,
+        loops=loops,
+        n_threads=threads,
     )
-    return Ensemble(edges, rebuild, plan, int(n), usable_threads(n_threads, edges.words.size))
+    return Ensemble(edges, rebuild, plan, int(n), threads)
 
 
 class Ensemble(Sequence[M]):
@@ -187,6 +209,11 @@ class Ensemble(Sequence[M]):
         """Steps of the chain of each draw (G), or None."""
         return self._plan.steps
 
+    @property
+    def loops(self) -> int | None:
+        """Short loops of the chain of each draw (G), or None."""
+        return self._plan.loops
+
     def __len__(self) -> int:
         return self._n
 
@@ -203,23 +230,22 @@ class Ensemble(Sequence[M]):
             return [self[j] for j in range(*i.indices(self._n))]
         if not -self._n <= i < self._n:
             raise IndexError(f"draw {i} of an ensemble of {self._n}")
-        plan = self._plan
-        plan = Plan(plan.model, plan.method, plan.steps, plan.seed, plan.name, i % self._n)
-        draw_of_i: M = self._rebuild(drawn_copy(self._edges, plan, self._n_threads))
+        plan = replace(self._plan, index=i % self._n)
+        draw_of_i: M = self._rebuild(drawn(self._edges, plan, self._n_threads))
         return draw_of_i
 
 
-def drawn_copy(edges: Biadjacency, plan: Plan, n_threads: int) -> Biadjacency:
-    """Copy, draw in place, warn of what could not move."""
-    require_memory(2 * edges.values.nbytes, f"null model {plan.model.letter} on {edges.shape}")
-    copy = edges.copy()
-    _draw_and_warn(copy, plan, n_threads)
-    return copy
+def drawn(matrix: Biadjacency, plan: Plan, n_threads: int) -> Biadjacency:
+    """A draw in new memory; warns of what could not move."""
+    require_memory(2 * matrix.values.nbytes, f"null model {plan.model.letter} on {matrix.shape}")
+    result = matrix.with_values(np.empty_like(matrix.values))
+    _draw_and_warn(matrix, result, plan, n_threads)
+    return result
 
 
-def _draw_and_warn(copy: Biadjacency, plan: Plan, n_threads: int) -> None:
+def _draw_and_warn(matrix: Biadjacency, result: Biadjacency, plan: Plan, n_threads: int) -> None:
     layer = f" of {plan.name}" if plan.name else ""
-    for part in draw(copy, plan, n_threads):
+    for part in draw(matrix, result.words, plan, n_threads):
         warn_caller(f"null model {plan.model.letter}{layer}: {part}", FrozenWarning)
 
 

@@ -409,13 +409,14 @@ class StoredLayer:
         index: int = 0,
         method: str | None = None,
         steps: int | None = None,
+        loops: int | None = None,
         materialize: bool = False,
     ) -> SignedBipartiteGraph:
         """Make a null draw of this layer and remember its recipe, or its weights as well.
 
         Parameters
         ----------
-        null, rng, index, method, steps
+        null, rng, index, method, steps, loops
             As in `bipnet.randomize`; the layer's name is the tensor's name.
         materialize
             Keep the weights too, not the recipe alone (which makes them again at any time).
@@ -433,9 +434,16 @@ class StoredLayer:
             index=index,
             method=method,
             steps=steps,
+            loops=loops,
         )
         recipe = Recipe(
-            plan.model.letter, plan.method, plan.steps, plan.seed, plan.name, plan.index
+            plan.model.letter,
+            plan.method,
+            plan.steps,
+            plan.loops,
+            plan.seed,
+            plan.name,
+            plan.index,
         )
         drawn = recipe.make(graph)
         self.record(recipe, drawn if materialize else None)

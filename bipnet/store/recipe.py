@@ -20,8 +20,8 @@ class Recipe:
 
     Attributes
     ----------
-    null, method, steps
-        The null model, its method, and the steps of its chain (None for A to F).
+    null, method, steps, loops
+        The null model, its method, and the steps and short loops of its chain (None for A to F).
     seed
         The resolved seed.
     name, index
@@ -33,6 +33,7 @@ class Recipe:
     null: str
     method: str
     steps: int | None
+    loops: int | None
     seed: Seed
     name: str
     index: int
@@ -60,6 +61,7 @@ class Recipe:
             name=self.name,
             method=self.method,
             steps=self.steps,
+            loops=self.loops,
         )
 
     def as_attributes(self) -> dict[str, Any]:
@@ -68,6 +70,7 @@ class Recipe:
             "null": self.null,
             "method": self.method,
             "steps": self.steps,
+            "loops": self.loops,
             "seed": str(self.seed.entropy),
             "spawn_key": list(self.seed.spawn_key),
             "name": self.name,
@@ -82,7 +85,8 @@ class Recipe:
             return cls(
                 null=str(attributes["null"]),
                 method=str(attributes["method"]),
-                steps=None if attributes["steps"] is None else int(attributes["steps"]),
+                steps=_number(attributes["steps"]),
+                loops=_number(attributes.get("loops")),  # unknown before stream version 2
                 seed=Seed(int(attributes["seed"]), tuple(map(int, attributes["spawn_key"]))),
                 name=str(attributes["name"]),
                 index=int(attributes["index"]),
@@ -96,3 +100,7 @@ class Recipe:
         text = json.dumps(self.as_attributes(), sort_keys=True)
         digest = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
         return f"{self.null}-{self.index}-{digest}"
+
+
+def _number(value: Any) -> int | None:
+    return None if value is None else int(value)

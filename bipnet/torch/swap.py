@@ -30,6 +30,7 @@ def swapped(
     index: int = 0,
     method: str | None = None,
     steps: int | None = None,
+    loops: int | None = None,
 ) -> Iterator[dict[str, SignedBipartiteGraph]]:
     """Randomise layers of ``model``, or put given weights in, until the block ends.
 
@@ -48,7 +49,7 @@ def swapped(
     layers
         Glob or globs on tensor or module names (with ``null``); linear and convolution weights
         by default.
-    rng, index, method, steps
+    rng, index, method, steps, loops
         As in `bipnet.randomize`; each layer draws under its tensor's name, so
         ``bipnet randomize`` on the model's checkpoint with the same seed gives the same bits.
 
@@ -89,6 +90,7 @@ def swapped(
                 name=layer.info.name,
                 method=method,
                 steps=steps,
+                loops=loops,
             )
             for layer in list_layers(model, layers)
         }

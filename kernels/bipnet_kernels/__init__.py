@@ -1,21 +1,42 @@
 """Randomisation kernels: arrays in, arrays filled. They check nothing and know no graph.
 
-Weights are moved as unsigned words (see `permute`), signs as bits (see `trade`); the caller
-checks input, makes the working copy and names the random streams.
+Weights are moved as unsigned words (see `segments` and `buckets`), signs as bits (see `signs` and
+`trade`); the caller checks input, makes all memory and names the random streams.
 """
 
 from bipnet_kernels._jit import cache_folder as cache_folder
+from bipnet_kernels._stream import new_picks as new_picks
+from bipnet_kernels._stream import new_stream as new_stream
+from bipnet_kernels.buckets import CHUNK as CHUNK
+from bipnet_kernels.buckets import MOST_LABEL_BITS as MOST_LABEL_BITS
+from bipnet_kernels.buckets import count_labels as count_labels
+from bipnet_kernels.buckets import deal as deal
+from bipnet_kernels.buckets import gather as gather
+from bipnet_kernels.buckets import hand_out as hand_out
+from bipnet_kernels.buckets import shuffle_buckets as shuffle_buckets
+from bipnet_kernels.columns import read_columns as read_columns
+from bipnet_kernels.columns import sort_by_column as sort_by_column
+from bipnet_kernels.columns import write_columns as write_columns
 from bipnet_kernels.index import index_edges as index_edges
 from bipnet_kernels.index import index_rows as index_rows
 from bipnet_kernels.loops import LOOPS_PER_STREAM as LOOPS_PER_STREAM
 from bipnet_kernels.loops import loop_streams as loop_streams
 from bipnet_kernels.loops import orient as orient
-from bipnet_kernels.permute import permute_segments as permute_segments
-from bipnet_kernels.permute import spread_by_sign as spread_by_sign
+from bipnet_kernels.segments import permute_segments as permute_segments
+from bipnet_kernels.signs import list_edges as list_edges
+from bipnet_kernels.signs import pack_flags as pack_flags
+from bipnet_kernels.signs import pack_rows as pack_rows
+from bipnet_kernels.signs import read_bits as read_bits
+from bipnet_kernels.signs import transpose_bits as transpose_bits
+from bipnet_kernels.signs import write_bits as write_bits
 from bipnet_kernels.swap import ATTEMPTS_PER_STREAM as ATTEMPTS_PER_STREAM
 from bipnet_kernels.swap import NO_EDGE as NO_EDGE
 from bipnet_kernels.swap import swap_attempts as swap_attempts
+from bipnet_kernels.trade import common_bits as common_bits
 from bipnet_kernels.trade import draw_subset as draw_subset
 from bipnet_kernels.trade import first_tradable_pair as first_tradable_pair
+from bipnet_kernels.trade import pair_lines as pair_lines
+from bipnet_kernels.trade import pairs_per_block as pairs_per_block
+from bipnet_kernels.trade import trade_block as trade_block
 from bipnet_kernels.trade import trade_rounds as trade_rounds
 from bipnet_kernels.transpose import transpose_block as transpose_block

@@ -22,6 +22,7 @@ import numpy as np
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_njit: Any = numba.njit  # takes ``_nrt``, which its type hints leave out
 _config: Any = numba.config  # its settings are made at run time, unknown to type checkers
 
 
@@ -74,16 +75,22 @@ def cache_folder() -> Path | None:
 
 
 def kernel(func: F) -> F:
-    """Compile ``func`` at its first call, without the GIL, and keep the machine code on disk."""
+    """Compile ``func`` at its first call, without the GIL, and keep the machine code on disk.
+
+    Without Numba's run time for memory (``_nrt``) too: a kernel allocates nothing, and counting
+    references to arrays, with atomic instructions at every call of one kernel by another, made
+    a random number cost thirty times as much.
+    """
     if _config.DISABLE_JIT:
         # The plain Python body: 64-bit arithmetic wraps around on purpose.
         return np.errstate(over="ignore")(func)
+    options: dict[str, Any] = {"nogil": True, "_nrt": False}
     folder = cache_folder()
     if folder is None:
-        return cast(F, numba.njit(nogil=True)(func))
+        return cast(F, _njit(**options)(func))
     before = _config.CACHE_DIR
     _config.CACHE_DIR = str(folder)  # read when the dispatcher is made, not later
     try:
-        return cast(F, numba.njit(nogil=True, cache=True)(func))
+        return cast(F, _njit(cache=True, **options)(func))
     finally:
         _config.CACHE_DIR = before

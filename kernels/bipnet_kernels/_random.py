@@ -1,7 +1,7 @@
-"""Random numbers inside kernels: xoshiro256** streams keyed by (key, block).
+"""Random numbers one by one inside kernels: xoshiro256++ streams keyed by (key, block).
 
-Every independent block of work (a row, a column, a round of trades) owns the stream
-``seeded(key, block)``, so results do not depend on which thread does which block.
+Every independent block of work owns the stream that `seed` starts for its number, so results do
+not depend on which thread does which block. Many numbers at once come from `_stream`.
 """
 
 from __future__ import annotations
@@ -9,20 +9,18 @@ from __future__ import annotations
 import numpy as np
 
 from bipnet_kernels._jit import kernel
-from bipnet_kernels._types import Int, Key, Words
+from bipnet_kernels._types import Int, Key
 
 _U1 = np.uint64(1)
-_U5 = np.uint64(5)
-_U7 = np.uint64(7)
-_U9 = np.uint64(9)
 _U17 = np.uint64(17)
 _U19 = np.uint64(19)
+_U23 = np.uint64(23)
 _U27 = np.uint64(27)
 _U30 = np.uint64(30)
 _U31 = np.uint64(31)
 _U32 = np.uint64(32)
+_U41 = np.uint64(41)
 _U45 = np.uint64(45)
-_U57 = np.uint64(57)
 _LOW32 = np.uint64(0xFFFFFFFF)
 _TWO32 = np.uint64(0x100000000)
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -39,23 +37,21 @@ def mixed(x: np.uint64) -> np.uint64:
 
 
 @kernel
-def seeded(key: Key, block: int) -> Key:
-    """State (4 words) of the stream of ``block`` under the 256-bit ``key`` (4 words)."""
-    state = np.empty(4, dtype=np.uint64)
+def seed(state: Key, key: Key, block: Int) -> None:
+    """Set ``state`` (4 words) to the stream of ``block`` under the 256-bit ``key`` (4 words)."""
     counter = np.uint64(block)
     for i in range(4):
         counter = counter + _GOLDEN
         state[i] = mixed(key[i] ^ mixed(counter))
     if (state[0] | state[1] | state[2] | state[3]) == np.uint64(0):
         state[0] = _GOLDEN  # the one state xoshiro cannot leave
-    return state
 
 
 @kernel
 def drawn(state: Key) -> np.uint64:
-    """64 random bits; advances ``state``. xoshiro256** (Blackman & Vigna 2021)."""
-    x = state[1] * _U5
-    result: np.uint64 = ((x << _U7) | (x >> _U57)) * _U9
+    """64 random bits; advances ``state``. xoshiro256++ (Blackman & Vigna 2021)."""
+    total = state[0] + state[3]
+    result: np.uint64 = ((total << _U23) | (total >> _U41)) + state[0]
     t = state[1] << _U17
     state[2] ^= state[0]
     state[3] ^= state[1]
@@ -93,13 +89,3 @@ def below(state: Key, n: Int) -> np.int64:
     while value >= bound:
         value = drawn(state) & mask
     return np.int64(value)
-
-
-@kernel
-def shuffle(words: Words, start: int, stop: int, state: Key) -> None:
-    """Fisher-Yates on ``words[start:stop]`` in place: every order equally likely."""
-    for i in range(stop - start - 1, 0, -1):
-        j = below(state, i + 1)
-        held = words[start + i]
-        words[start + i] = words[start + j]
-        words[start + j] = held

@@ -13,6 +13,9 @@ Words = npt.NDArray[np.unsignedinteger[Any]]
 Key = npt.NDArray[np.uint64]
 """A 256-bit key or the state of a random stream: 4 words."""
 
+Picks = npt.NDArray[np.uint32]
+"""Bounded random integers."""
+
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.floating[Any]]
 Flags = npt.NDArray[np.bool_]

@@ -12,12 +12,12 @@ from __future__ import annotations
 import numpy as np
 
 from bipnet_kernels._jit import kernel
-from bipnet_kernels._random import below, drawn, seeded
-from bipnet_kernels._types import Ints, Key, Words
+from bipnet_kernels._stream import next_below, start, take
+from bipnet_kernels._types import Int, Ints, Key, Words
 
 _U1 = np.uint64(1)
 
-LOOPS_PER_STREAM = 1024
+LOOPS_PER_STREAM = 256
 """Loops that share one random stream; batches of whole streams give the same result."""
 
 
@@ -33,26 +33,28 @@ def orient(
     where edge e stands in its left node's part (2 e) and in its right node's (2 e + 1).
     """
     n_nodes = len(out)
-    tail = starts[1:].copy()
     for node in range(n_nodes):
         out[node] = 0
     for edge in range(len(left)):
-        for end in range(2):
-            node = left[edge] if end == 0 else right[edge]
-            leaves = (positive[edge] != 0) == (end == 0)
-            if leaves:
-                slot = starts[node] + out[node]
-                out[node] += 1
-            else:
-                tail[node] -= 1
-                slot = tail[node]
-            incident[slot] = edge
-            place[2 * edge + end] = slot
+        node = left[edge] if positive[edge] else right[edge]
+        slot = starts[node] + out[node]
+        out[node] += 1
+        incident[slot] = edge
+        place[2 * edge + (0 if positive[edge] else 1)] = slot
+    # The other end of each edge fills its node's part from behind the out-edges on.
+    for edge in range(len(left)):
+        node = right[edge] if positive[edge] else left[edge]
+        slot = starts[node] + out[node]
+        out[node] += 1
+        incident[slot] = edge
+        place[2 * edge + (1 if positive[edge] else 0)] = slot
+    for edge in range(len(left)):
+        out[right[edge] if positive[edge] else left[edge]] -= 1
 
 
 @kernel
 def _swap_slots(
-    slot_a: int, slot_b: int, incident: Ints, place: Ints, left: Ints, node: int
+    slot_a: Int, slot_b: Int, incident: Ints, place: Ints, left: Ints, node: Int
 ) -> None:
     """Exchange two slots of one node's part of ``incident``."""
     a = incident[slot_a]
@@ -72,35 +74,37 @@ def loop_streams(
     incident: Ints,
     place: Ints,
     out: Ints,
-    first: int,
-    n_streams: int,
+    first: Int,
+    n_streams: Int,
     key: Key,
-) -> int:
+    stream: Key,
+    seen: Ints,
+    path: Ints,
+    nodes: Ints,
+) -> np.int64:
     """Run ``n_streams * LOOPS_PER_STREAM`` short loops, in place; return the signs flipped.
 
     Tables as made by `orient`, with at least one edge. Stream s of ``key`` serves the loops
-    ``s * LOOPS_PER_STREAM`` and following.
+    ``s * LOOPS_PER_STREAM`` and following. Working memory: ``seen`` (n,) holds -1 and is left so,
+    ``path`` and ``nodes`` (n + 1,).
     """
     n_nodes = len(out)
-    seen = np.full(n_nodes, -1, dtype=np.int64)  # step at which the walk was here
-    path = np.empty(n_nodes + 1, dtype=np.int64)  # edges walked
-    nodes = np.empty(n_nodes + 1, dtype=np.int64)  # nodes they leave
-    flipped = 0
+    flipped = np.int64(0)
     for s in range(first, first + n_streams):
-        state = seeded(key, s)
+        start(stream, key, s)
         for _ in range(LOOPS_PER_STREAM):
-            if drawn(state) & _U1:
+            if stream[take(stream, 1)] & _U1:
                 continue  # the lazy half: without it a lone hexagon would be periodic
-            node = below(state, n_nodes)
-            length = 0
+            node = next_below(stream, n_nodes)
+            length = np.int64(0)
             while seen[node] < 0 and out[node] > 0:
                 seen[node] = length
-                edge = incident[starts[node] + below(state, out[node])]
+                edge = incident[starts[node] + next_below(stream, out[node])]
                 path[length] = edge
                 nodes[length] = node
                 length += 1
-                node = right[edge] if left[edge] == node else left[edge]
-            closed_at = seen[node]
+                node = np.int64(right[edge] if left[edge] == node else left[edge])
+            closed_at = np.int64(seen[node])
             for i in range(length):
                 seen[nodes[i]] = -1
             if closed_at < 0:

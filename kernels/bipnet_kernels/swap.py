@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from bipnet_kernels._jit import kernel
-from bipnet_kernels._random import below, seeded
-from bipnet_kernels._types import Ints, Key, Words
+from bipnet_kernels._stream import next_below, start
+from bipnet_kernels._types import Int, Ints, Key, Words
 
 ATTEMPTS_PER_STREAM = 65536
 """Attempts that share one random stream; batches of whole streams give the same result."""
@@ -15,8 +17,14 @@ NO_EDGE = 2
 
 @kernel
 def swap_attempts(
-    cells: Words, left: Ints, right: Ints, first: int, n_attempts: int, key: Key
-) -> int:
+    cells: Words,
+    left: Ints,
+    right: Ints,
+    first: Int,
+    n_attempts: Int,
+    key: Key,
+    stream: Key,
+) -> np.int64:
     """Attempt ``n_attempts`` swaps from stream ``first`` on, in place; return those accepted.
 
     ``cells`` (n_left, n_right) uint8: 1, 0 or `NO_EDGE`; ``left``, ``right`` (p,) the ends of
@@ -25,16 +33,16 @@ def swap_attempts(
     that the chain is not uniform (Artzy-Randrup & Stone 2005; Fosdick et al. 2018).
     """
     n_positive = len(left)
-    accepted = 0
-    done = 0
-    stream = first
+    accepted = np.int64(0)
+    done = np.int64(0)
+    number = first
     while done < n_attempts:
-        state = seeded(key, stream)
-        stream += 1
-        batch = min(ATTEMPTS_PER_STREAM, n_attempts - done)
+        start(stream, key, number)
+        number += 1
+        batch = min(np.int64(ATTEMPTS_PER_STREAM), n_attempts - done)
         for _ in range(batch):
-            a = below(state, n_positive)
-            b = below(state, n_positive)
+            a = next_below(stream, n_positive)
+            b = next_below(stream, n_positive)
             i = left[a]
             k = left[b]
             j = right[a]

@@ -5,6 +5,9 @@ two lines put together the columns where exactly one of them is positive (and wh
 an edge) and deal them out again, each line getting as many as it brought: every outcome is
 equally likely, outcomes that change nothing included. One round of global trades pairs all
 lines at random (Strona et al. 2014; Carstens, Berger & Strona 2018).
+
+Trades of one round touch different lines. They are done in blocks of `pairs_per_block` pairs,
+each with a stream of its own, so any number of threads gives the same bits.
 """
 
 from __future__ import annotations
@@ -12,7 +15,8 @@ from __future__ import annotations
 import numpy as np
 
 from bipnet_kernels._jit import kernel
-from bipnet_kernels._random import below, drawn, seeded
+from bipnet_kernels._random import below, seed
+from bipnet_kernels._stream import next_below, start, take
 from bipnet_kernels._types import Int, Ints, Key, Words
 
 _U0 = np.uint64(0)
@@ -30,6 +34,10 @@ _H01 = np.uint64(0x0101010101010101)
 LEVELS = 6
 """Bits of the dyadic probability near k/t from which a k-subset is started."""
 
+_RUN = 64  # words of a line that are chosen together
+
+_BLOCK_WORDS = 1 << 14  # words of lines whose trades share a stream
+
 
 @kernel
 def popcount(x: np.uint64) -> np.int64:
@@ -41,22 +49,36 @@ def popcount(x: np.uint64) -> np.int64:
 
 
 @kernel
-def bernoulli_word(state: Key, level: Int) -> np.uint64:
-    """64 independent bits, each set with probability ``level / 2**LEVELS`` (0 < level)."""
-    word = _U0
-    started = False
-    for i in range(LEVELS):
-        bit = (level >> i) & 1
-        if bit == 0 and not started:
-            continue  # AND with an all-zero word stays zero
-        fresh = drawn(state)
-        word = (word | fresh) if bit else (word & fresh)
-        started = True
-    return word
+def choose_bits(pool: Words, level: Int, chosen: Words, stream: Key) -> None:
+    """Choose each set bit of ``pool`` independently with probability ``level / 2**LEVELS``.
+
+    0 < level < 2**LEVELS. The bits of ``level`` from the lowest set one up say whether a random
+    word is OR-ed to (1) or AND-ed with (0) what has been chosen so far.
+    """
+    for begin in range(0, len(pool), _RUN):
+        here = np.uint64(begin)
+        count = min(_RUN, len(pool) - begin)
+        for w in range(count):
+            chosen[here + np.uint64(w)] = _U0
+        started = False
+        for i in range(LEVELS):
+            keep = (level >> i) & 1
+            if keep == 0 and not started:
+                continue  # AND with nothing chosen
+            started = True
+            at = take(stream, count)
+            if keep:
+                for w in range(count):
+                    chosen[here + np.uint64(w)] |= stream[at + np.uint64(w)]
+            else:
+                for w in range(count):
+                    chosen[here + np.uint64(w)] &= stream[at + np.uint64(w)]
+        for w in range(count):
+            chosen[here + np.uint64(w)] &= pool[here + np.uint64(w)]
 
 
 @kernel
-def draw_subset(pool: Words, size: Int, k: Int, chosen: Words, state: Key) -> None:
+def draw_subset(pool: Words, size: Int, k: Int, chosen: Words, stream: Key) -> None:
     """Choose k of the ``size`` set bits of ``pool`` (w,), every k-subset equally likely.
 
     Few bits are listed and dealt one by one. Many bits are first chosen independently with a
@@ -74,7 +96,7 @@ def draw_subset(pool: Words, size: Int, k: Int, chosen: Words, state: Key) -> No
             while word != _U0 and wanted > 0:
                 bit = word & (_U0 - word)
                 word ^= bit
-                if below(state, left) < wanted:
+                if next_below(stream, left) < wanted:
                     taken |= bit
                     wanted -= 1
                 left -= 1
@@ -82,20 +104,22 @@ def draw_subset(pool: Words, size: Int, k: Int, chosen: Words, state: Key) -> No
         return
     level = (k * (1 << LEVELS) + size // 2) // size
     count = np.int64(0)
-    for w in range(n_words):
-        if level == 0:
-            taken = _U0
-        elif level == 1 << LEVELS:
-            taken = pool[w]
-        else:
-            taken = pool[w] & bernoulli_word(state, level)
-        chosen[w] = taken
-        count += popcount(taken)
+    if level == 0:
+        for w in range(n_words):
+            chosen[w] = _U0
+    elif level == 1 << LEVELS:
+        for w in range(n_words):
+            chosen[w] = pool[w]
+        count = np.int64(size)
+    else:
+        choose_bits(pool, level, chosen, stream)
+        for w in range(n_words):
+            count += popcount(chosen[w])
     n_bits = n_words * 64
     while count != k:
-        place = np.uint64(below(state, n_bits))
+        place = np.uint64(next_below(stream, n_bits))
         bit = _U1 << (place & _U63)
-        spot = np.int64(place >> _U6)
+        spot = place >> _U6
         if count > k:
             if chosen[spot] & bit:
                 chosen[spot] ^= bit
@@ -106,50 +130,115 @@ def draw_subset(pool: Words, size: Int, k: Int, chosen: Words, state: Key) -> No
 
 
 @kernel
-def trade_rounds(lines: Words, support: Words, first: int, n_rounds: int, key: Key) -> np.int64:
-    """Run rounds ``first`` to ``first + n_rounds - 1`` of global trades on ``lines``, in place.
+def pair_lines(order: Ints, round_number: Int, key: Key, state: Key) -> None:
+    """Fill ``order`` (m,) with a random order of the lines: pairs are its neighbours 2i, 2i + 1.
+
+    ``state`` (4,) is working memory.
+
+    A round is a function of its own stream alone, so rounds may be run in any batches.
+    """
+    seed(state, key, round_number)
+    for i in range(len(order)):
+        order[i] = i
+    for i in range(len(order) - 1, 0, -1):
+        j = below(state, i + 1)
+        held = order[i]
+        order[i] = order[j]
+        order[j] = held
+
+
+@kernel
+def pairs_per_block(n_words: Int) -> Int:
+    """Pairs of lines of ``n_words`` words whose trades share a stream."""
+    return max(1, _BLOCK_WORDS // max(1, n_words))
+
+
+@kernel
+def trade_block(
+    lines: Words,
+    support: Words,
+    order: Ints,
+    round_number: Int,
+    block: Int,
+    key: Key,
+    stream: Key,
+    scratch: Words,
+) -> np.int64:
+    """The trades of one block of pairs of one round, in place; return the sign bits changed.
 
     ``lines`` (m, w) uint64 sign bits, ``support`` (m, w) uint64 bits of the edges, or (0, 0)
-    where every pair of nodes has an edge (padding bits must be 0 in all lines). Round r draws
-    from stream r of ``key``. Returns the number of sign bits that changed in all rounds.
+    where every pair of nodes has an edge (padding bits must be 0 in all lines). ``order`` as
+    made by `pair_lines`; ``scratch`` (2, w).
     """
-    n_lines, n_words = lines.shape
+    n_words = lines.shape[1]
     masked = len(support) > 0
-    order = np.arange(n_lines)
-    pool = np.empty(n_words, dtype=np.uint64)
-    chosen = np.empty(n_words, dtype=np.uint64)
+    pool = scratch[0]
+    chosen = scratch[1]
+    moved = np.int64(0)
+    per_block = pairs_per_block(n_words)
+    first = block * per_block
+    start(stream, key, (np.int64(round_number) << 24) + block)
+    for pair in range(first, min(first + per_block, len(order) // 2)):
+        one = np.uint64(order[2 * pair])
+        other = np.uint64(order[2 * pair + 1])
+        size = np.int64(0)
+        k = np.int64(0)
+        if masked:
+            for w in range(n_words):
+                differ = lines[one, w] ^ lines[other, w]
+                pool[w] = differ & support[one, w] & support[other, w]
+        else:
+            for w in range(n_words):
+                pool[w] = lines[one, w] ^ lines[other, w]
+        for w in range(n_words):
+            size += popcount(pool[w])
+            k += popcount(pool[w] & lines[one, w])
+        if k == 0 or k == size:
+            continue  # a trade with one outcome: it counts, and changes nothing
+        draw_subset(pool, size, k, chosen, stream)
+        for w in range(n_words):
+            changed = (lines[one, w] & pool[w]) ^ chosen[w]
+            lines[one, w] ^= changed
+            lines[other, w] ^= changed
+            moved += popcount(changed)
+    return 2 * moved
+
+
+@kernel
+def trade_rounds(
+    lines: Words,
+    support: Words,
+    first: Int,
+    n_rounds: Int,
+    pair_key: Key,
+    key: Key,
+    stream: Key,
+    scratch: Words,
+    order: Ints,
+) -> np.int64:
+    """Rounds ``first`` to ``first + n_rounds - 1``, every block of each; return the bits changed.
+
+    ``order`` (m,) is working memory; the rest as in `trade_block`.
+    """
+    n_blocks = (len(order) // 2 + pairs_per_block(lines.shape[1]) - 1) // pairs_per_block(
+        lines.shape[1]
+    )
     moved = np.int64(0)
     for r in range(first, first + n_rounds):
-        state = seeded(key, r)
-        # A round is a function of its own stream alone, so rounds may be run in any batches.
-        for i in range(n_lines):
-            order[i] = i
-        for i in range(n_lines - 1, 0, -1):
-            j = below(state, i + 1)
-            held = order[i]
-            order[i] = order[j]
-            order[j] = held
-        for pair in range(n_lines // 2):
-            a = order[2 * pair]
-            b = order[2 * pair + 1]
-            size = np.int64(0)
-            k = np.int64(0)
-            for w in range(n_words):
-                differ = lines[a, w] ^ lines[b, w]
-                if masked:
-                    differ &= support[a, w] & support[b, w]
-                pool[w] = differ
-                size += popcount(differ)
-                k += popcount(differ & lines[a, w])
-            if k == 0 or k == size:
-                continue  # a trade with one outcome: it counts, and changes nothing
-            draw_subset(pool, size, k, chosen, state)
-            for w in range(n_words):
-                changed = (lines[a, w] & pool[w]) ^ chosen[w]
-                lines[a, w] ^= changed
-                lines[b, w] ^= changed
-                moved += 2 * popcount(changed)
+        pair_lines(order, r, pair_key, stream)
+        for block in range(n_blocks):
+            moved += trade_block(lines, support, order, r, block, key, stream, scratch)
     return moved
+
+
+@kernel
+def common_bits(lines: Words, others: Words) -> np.int64:
+    """How many bits are set in both of two sets of lines (m, w)."""
+    total = np.int64(0)
+    for i in range(len(lines)):
+        for w in range(lines.shape[1]):
+            total += popcount(lines[i, w] & others[i, w])
+    return total
 
 
 @kernel

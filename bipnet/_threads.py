@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import numpy as np
 
@@ -38,12 +39,24 @@ def run_blocks(work: Callable[[Block], None], blocks: Sequence[Block], n_threads
         for block in blocks:
             work(block)
         return
-    pool = ThreadPoolExecutor(min(n_threads, len(blocks)))
+    tasks = [_pool(os.getpid(), n_threads).submit(work, block) for block in blocks]
     try:
-        for done in [pool.submit(work, block) for block in blocks]:
-            done.result()
-    finally:
-        pool.shutdown(cancel_futures=True)
+        for task in tasks:
+            task.result()
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        wait(tasks)  # nobody may write into our arrays after this
+        raise
+
+
+@functools.lru_cache(maxsize=4)
+def _pool(process: int, n_threads: int) -> ThreadPoolExecutor:
+    """Threads are kept: starting them takes as long as a draw of a small layer.
+
+    A forked child has none of its parent's threads, and so a pool of its own.
+    """
+    return ThreadPoolExecutor(n_threads, thread_name_prefix="bipnet")
 
 
 def cut(n: int, step: int) -> list[Block]:

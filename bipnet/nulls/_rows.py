@@ -1,0 +1,102 @@
+"""The rows of a matrix as the kernels see them: runs of words, and runs of sign bits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from bipnet._biadjacency import Array, Biadjacency, Ints
+from bipnet._threads import Block, cut, run_blocks
+
+_RUN_WORDS = 1 << 16  # words of one task
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Row i is the words ``starts[i]:stops[i]``; its bits begin at word ``first_words[i]``.
+
+    ``edges`` and ``positive`` are the bits, a row padded to whole words with 0.
+    """
+
+    starts: Ints
+    stops: Ints
+    first_words: Ints
+    edges: Array
+    positive: Array
+
+    @cached_property
+    def _edges_before(self) -> Ints:
+        """How many edges come before each word of bits: (n_words + 1,)."""
+        return _running_sum(self.edges)
+
+    @cached_property
+    def _positive_before(self) -> Ints:
+        return _running_sum(self.positive)
+
+    @property
+    def n_edges(self) -> int:
+        return int(self._edges_before[-1])
+
+    @property
+    def n_positive(self) -> int:
+        return int(self._positive_before[-1])
+
+    def before(self, row: int) -> tuple[int, int]:
+        """How many positive and how many negative edges the rows before ``row`` have."""
+        word = int(self.first_words[row])
+        positive = int(self._positive_before[word])
+        return positive, int(self._edges_before[word]) - positive
+
+    def with_positive(self, positive: Array) -> Rows:
+        """The same edges with other signs."""
+        return Rows(self.starts, self.stops, self.first_words, self.edges, positive)
+
+    def each(self, work: Callable[[Block], None], n_threads: int) -> None:
+        """Call ``work`` on runs of rows."""
+        n_words = int(self.stops[-1] - self.starts[0])
+        step = max(1, _RUN_WORDS * len(self.starts) // max(n_words, 1))
+        run_blocks(work, cut(len(self.starts), step), n_threads)
+
+
+def _running_sum(bits: Array) -> Ints:
+    counts = np.zeros(bits.size + 1, dtype=np.int64)
+    np.cumsum(np.bitwise_count(bits), out=counts[1:])
+    return counts
+
+
+def packed_rows(matrix: Biadjacency, n_threads: int) -> Rows:
+    """The edges and their signs as bits, row by row."""
+    from bipnet_kernels import pack_rows
+
+    bounds = matrix.row_bounds
+    lengths = (np.diff(bounds) + 63) // 64
+    first_words = np.zeros(len(bounds), dtype=np.int64)
+    np.cumsum(lengths, out=first_words[1:])
+    n_words = int(first_words[-1])
+    rows = Rows(
+        bounds[:-1],
+        bounds[1:],
+        first_words[:-1],
+        np.empty(n_words, dtype=np.uint64),
+        np.empty(n_words, dtype=np.uint64),
+    )
+    layout = matrix.layout
+
+    def work(run: Block) -> None:
+        part = slice(*run)
+        pack_rows(
+            matrix.words,
+            rows.starts[part],
+            rows.stops[part],
+            rows.first_words[part],
+            layout.nonzero,
+            layout.negative,
+            rows.positive,
+            rows.edges,
+        )
+
+    rows.each(work, n_threads)
+    return rows
