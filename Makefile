@@ -31,8 +31,9 @@ types: $(VENV)/test.stamp
 imports: $(VENV)/test.stamp
 	$(BIN)/lint-imports
 
+# Two test processes: torch's own threads would only get in their way.
 pytest: $(VENV)/test.stamp
-	$(BIN)/pytest -q -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 --dist loadfile
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

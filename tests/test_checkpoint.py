@@ -723,7 +723,7 @@ def test_resume__of_a_file_minds_the_configuration_beside_it(tmp_path: Path) -> 
 def test_resume__takes_the_seed_from_what_is_there(cli: Run, tmp_path: Path) -> None:
     old = content_of(write_llama(tmp_path / "in"))
     source, layers = opened(tmp_path / "in")
-    recipe = {"null": "E", "seed": 7, "index": 0, "method": None, "steps": None}
+    recipe = {"null": "E", "seed": 7, "index": 0, "method": None, "steps": None, "loops": None}
     interrupted_after(3, source, layers, tmp_path / "out", recipe={**recipe, "orientation": None})
     found = unfinished_recipe(tmp_path / "out")
     assert found is not None

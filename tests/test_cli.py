@@ -30,9 +30,7 @@ from bipnet.convert import save_graph
 
 torch = pytest.importorskip("torch")
 BIPNET = Path(sys.executable).with_name("bipnet")
-COMMANDS = (
-    "layers", "stats", "export", "randomize", "verify", "certify", "score", "demo", "bench"
-)
+COMMANDS = ("layers", "stats", "export", "randomize", "verify", "certify", "score", "demo", "bench")
 
 
 def weights(shape: tuple[int, int] = (7, 5)) -> np.ndarray[Any, np.dtype[np.float64]]:

@@ -285,8 +285,10 @@ def test_randomize__loops_must_be_a_non_negative_integer(loops: Any) -> None:
 
 
 def test_randomize__loops_are_for_missing_edges_and_g_alone() -> None:
-    with pytest.raises(bipnet.InputError, match="this one has all"):
-        bipnet.randomize([[1.0, -2.0]], "G", loops=7)
+    W = whole_numbers((6, 8))
+    assert bipnet.ensemble(W, "G", 1, loops=7).loops == 0
+    W[0, 0] = 0
+    assert bipnet.ensemble(W, "G", 1, loops=7).loops == 7
     with pytest.raises(bipnet.InputError, match="leave loops out"):
         bipnet.randomize([[1.0, -2.0]], "A", loops=7)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -11,9 +11,9 @@ from bipnet._memory import require_memory
 from bipnet._streams import Seed, checked_index
 from bipnet.errors import InputError, NotSettledWarning, warn_caller
 from bipnet.nulls._permute import permute_within_groups
-from bipnet.nulls._pilot import pilot
-from bipnet.nulls._rows import packed_rows
-from bipnet.nulls._signs import KeyOf, Length, draw_signs, is_full, signs_are_frozen
+from bipnet.nulls._pilot import frozen_signs, pilot
+from bipnet.nulls._rows import Rows, packed_rows
+from bipnet.nulls._signs import KeyOf, Length, chain_bytes, draw_signs, is_full
 from bipnet.nulls._spread import spread
 from bipnet.nulls.models import NullModel, null_model
 
@@ -30,6 +30,8 @@ class Plan:
     seed: Seed
     name: str
     index: int
+    rows: Rows | None = field(default=None, repr=False, compare=False)
+    """The packed signs of the matrix, where they are needed (G)."""
 
     @property
     def steps(self) -> int | None:
@@ -72,29 +74,34 @@ def make_plan(
         if isinstance(number, bool) or not isinstance(number, (int, np.integer)) or number < least:
             kind = "positive" if least else "non-negative"
             raise InputError(f"{what} must be a {kind} integer, got {number!r}")
-    if loops and is_full(matrix):
-        raise InputError(
-            "loops are for graphs with missing edges; this one has all: leave them out"
-        )
-    length = None if model.exact else _length(matrix, method, steps, loops, n_threads)
-    return Plan(model, method, length, seed, name, index)
+    if model.exact:
+        return Plan(model, method, None, seed, name, index)
+    rows = packed_rows(matrix, n_threads)
+    length = _length(matrix, rows, method, steps, loops, n_threads)
+    return Plan(model, method, length, seed, name, index, rows)
 
 
 def _length(
-    matrix: Biadjacency, method: str, steps: int | None, loops: int | None, n_threads: int
+    matrix: Biadjacency,
+    rows: Rows,
+    method: str,
+    steps: int | None,
+    loops: int | None,
+    n_threads: int,
 ) -> Length:
-    """As given; what is not given the pilot says."""
+    """As given (loops are none where no edge is missing); what is not given the pilot says."""
+    if is_full(matrix):
+        loops = 0
     if matrix.n_edges == 0:
         return Length(steps or 1, loops or 0)
-    if steps is not None and (loops is not None or is_full(matrix)):
-        return Length(int(steps), int(loops or 0))
-    require_memory(2 * matrix.n_edges, f"the pilot of null model G on {matrix.shape}")
-    found = pilot(matrix, packed_rows(matrix, n_threads), method, n_threads)
+    if steps is not None and loops is not None:
+        return Length(int(steps), int(loops))
+    require_memory(chain_bytes(matrix), f"the pilot of null model G on {matrix.shape}")
+    found = pilot(matrix, rows, method, n_threads)
     if not found.settled:
         warn_caller(
             f"null model G ({method}): the pilot chain had not settled after"
-            f" {found.traces.shape[1] - 1} steps; draws may remember the data (see"
-            " bipnet.diagnose)",
+            f" {found.traces.shape[1] - 1} steps; draws may remember the data",
             NotSettledWarning,
         )
     return Length(
@@ -129,18 +136,32 @@ def draw(matrix: Biadjacency, target: Array, plan: Plan, n_threads: int) -> list
 def _redraw(
     matrix: Biadjacency, target: Array, plan: Plan, key_of: KeyOf, n_threads: int
 ) -> list[str]:
-    rows = packed_rows(matrix, n_threads)
+    rows = plan.rows
+    assert rows is not None
     assert plan.length is not None
+    require_memory(chain_bytes(matrix), f"null model G on {matrix.shape}")
+    frozen = _frozen_parts(matrix, rows)  # before an in-place draw changes the signs
     signs = draw_signs(matrix, rows, plan.method, plan.length, key_of, n_threads)
     spread(matrix, target, True, key_of("G weights"), n_threads, rows, signs)
+    return frozen
+
+
+def _frozen_parts(matrix: Biadjacency, rows: Rows) -> list[str]:
+    """What G cannot move: signs that every pattern with these degrees has, and lone weights."""
     n_edges, n_positive = rows.n_edges, rows.n_positive
+    n_frozen = frozen_signs(matrix, rows)
+    if n_frozen == 0:
+        return []
+    if n_frozen < n_edges:
+        return [
+            f"the signs of {n_frozen} of {n_edges} edges are frozen: every sign pattern with these"
+            " degrees has them (bipnet.certify says which)"
+        ]
     if n_positive in (0, n_edges):
         word = "negative" if n_positive == 0 else "positive"
         reason = f"all {n_edges} edges are {word}"
-    elif np.array_equal(rows.positive, signs) and signs_are_frozen(matrix, rows):
-        reason = "no other sign pattern has these degrees"
     else:
-        return []
+        reason = "no other sign pattern has these degrees"
     alone = [
         f"the one {word} weight"
         for word, n in (("positive", n_positive), ("negative", n_edges - n_positive))
@@ -148,8 +169,18 @@ def _redraw(
     ]
     if len(alone) == (n_positive > 0) + (n_positive < n_edges):
         return [f"nothing can move: signs are frozen ({reason}) and so is {' and '.join(alone)}"]
-    weights = f"; {' and '.join(alone)} too" if alone else ""
-    return [f"signs are frozen ({reason}){weights}; the other weights were permuted"]
+    if _all_equal(matrix, False) and _all_equal(matrix, True):
+        return [f"nothing can change: signs are frozen ({reason}), weights of one sign are equal"]
+    if not alone:
+        return [f"signs are frozen ({reason}); weights were permuted within their sign"]
+    return [f"signs are frozen ({reason}); {' and '.join(alone)} too; the others were permuted"]
+
+
+def _all_equal(matrix: Biadjacency, negative: bool) -> bool:
+    """Whether all weights of one sign are the same value (or there are fewer than two)."""
+    weights = matrix.edge_words
+    chosen = weights[((weights & matrix.layout.negative) != 0) == negative]
+    return bool((chosen == chosen[:1]).all())
 
 
 def _frozen_weights(edges: Biadjacency, model: NullModel, alone: tuple[int, int]) -> list[str]:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from bipnet._biadjacency import Array, Biadjacency, Flags, Ints
+from bipnet._threads import cut
 from bipnet.nulls._components import sign_components
-from bipnet.nulls._threads import cut
 from bipnet.nulls.models import NullModel
 
 _BLOCK_WORDS = 1 << 17  # words looked at together: codes and words of a block stay in cache

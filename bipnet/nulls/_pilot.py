@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,16 +20,20 @@ import numpy.typing as npt
 from bipnet._biadjacency import Array, Biadjacency
 from bipnet._streams import Seed
 from bipnet.nulls._chains import EdgeSigns, LoopChain, SwapChain, TradeChain
+from bipnet.nulls._components import components_of_degrees, sign_components
 from bipnet.nulls._equilibrium import Settling, settling
 from bipnet.nulls._rows import Rows
 from bipnet.nulls._signs import (
     KeyOf,
     Length,
+    degrees_of,
     full_trades,
     is_full,
     masked_trades,
     trades_are_packed,
 )
+
+T = TypeVar("T")
 
 FIRST_STEPS = 64
 """Steps of a pilot before it is first judged; twice as many each time it is not steady."""
@@ -88,25 +93,55 @@ class Pilot:
 
 
 _NOTHING = np.ones((1, 1))
-_remembered: OrderedDict[bytes, Pilot] = OrderedDict()
+_pilots: OrderedDict[bytes, Pilot] = OrderedDict()
+_frozen: OrderedDict[bytes, int] = OrderedDict()
 
 
 def pilot(matrix: Biadjacency, rows: Rows, method: str, n_threads: int) -> Pilot:
     """The pilot of a matrix; remembered for the matrices seen last."""
-    digest = hashlib.blake2b(f"{matrix.shape} {method}".encode(), digest_size=16)
-    digest.update(rows.edges.data)
-    digest.update(rows.positive.data)
-    digest.update(rows.first_words.data)
-    if matrix.indices is not None:
-        digest.update(np.ascontiguousarray(matrix.indices, dtype=np.int64).data)
-    name = digest.digest()
-    known = _remembered.get(name)
-    if known is None:
-        known = _run(matrix, rows, method, n_threads)
-        _remembered[name] = known
-        while len(_remembered) > _KEPT:
-            _remembered.popitem(last=False)
-    return known
+    name = _pattern_name(matrix, rows) + method.encode()
+    return _remembered(_pilots, name, lambda: _run(matrix, rows, method, n_threads))
+
+
+def frozen_signs(matrix: Biadjacency, rows: Rows) -> int:
+    """How many edges have the same sign in every pattern; remembered like the pilot."""
+
+    def count() -> int:
+        if rows.n_positive in (0, rows.n_edges):
+            return rows.n_edges
+        if is_full(matrix):
+            left, right = (
+                np.bincount(part) for part in components_of_degrees(*degrees_of(matrix, rows))
+            )
+            n_both = min(len(left), len(right))
+            return rows.n_edges - int((left[:n_both] * right[:n_both]).sum())
+        edges = EdgeSigns(matrix, rows)
+        left, right = sign_components(matrix, edges.positive)
+        return int(np.count_nonzero(left[edges.left] != right[edges.right]))
+
+    return _remembered(_frozen, _pattern_name(matrix, rows), count)
+
+
+def _remembered(known: OrderedDict[bytes, T], name: bytes, find: Callable[[], T]) -> T:
+    if name not in known:
+        known[name] = find()
+        while len(known) > _KEPT:
+            known.popitem(last=False)
+    return known[name]
+
+
+def _pattern_name(matrix: Biadjacency, rows: Rows) -> bytes:
+    """A name for the shape, the edges and their signs: all that a pilot depends on."""
+    if rows.name is None:
+        digest = hashlib.blake2b(f"{matrix.shape}".encode(), digest_size=16)
+        digest.update(rows.edges.data)
+        digest.update(rows.positive.data)
+        if matrix.indices is not None:
+            digest.update(rows.first_words.data)
+            digest.update(np.ascontiguousarray(matrix.indices, dtype=np.int64).data)
+        rows.__dict__["name"] = digest.digest()
+    name: bytes = rows.__dict__["name"]
+    return name
 
 
 def _run(matrix: Biadjacency, rows: Rows, method: str, n_threads: int) -> Pilot:

@@ -115,7 +115,9 @@ def randomize(
     if out is None:
         result: M = rebuild(drawn(edges, plan, threads))
         return result
-    if out.flags.c_contiguous and out.dtype.isnative:
+    same = out.ctypes.data == edges.values.ctypes.data
+    apart = same or not np.may_share_memory(out, edges.values)
+    if out.flags.c_contiguous and out.dtype.isnative and apart:
         _draw_and_warn(edges, edges.with_values(out), plan, threads)
     else:
         np.copyto(out, drawn(edges, plan, threads).values)

@@ -26,6 +26,8 @@ class Rows:
     first_words: Ints
     edges: Array
     positive: Array
+    name: bytes | None = None
+    """A digest of what they stand for, once somebody needed one."""
 
     @cached_property
     def _edges_before(self) -> Ints:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bipnet._biadjacency import Array, Biadjacency
+from bipnet._biadjacency import Array, Biadjacency, Ints
 from bipnet._threads import Block, cut, run_blocks
 from bipnet.nulls._chains import EdgeSigns, LoopChain, SwapChain, TradeChain
 from bipnet.nulls._rows import Rows
@@ -115,6 +115,14 @@ def rows_of(shape: tuple[int, int], lines: Array, n_threads: int) -> Array:
     return lines if shape[0] <= shape[1] else _transposed(lines, shape[0], n_threads)
 
 
+def degrees_of(matrix: Biadjacency, rows: Rows) -> tuple[Ints, Ints]:
+    """k+ of the left and of the right nodes, from the bits of a matrix without missing edges."""
+    bits = rows.positive.reshape(matrix.shape[0], -1)
+    turned = _transposed(bits, matrix.shape[1], 1)
+    left, right = (np.bitwise_count(part).sum(axis=1, dtype=np.int64) for part in (bits, turned))
+    return left, right
+
+
 def _transposed(bits: Array, n_columns: int, n_threads: int) -> Array:
     from bipnet_kernels import transpose_bits
 
@@ -128,27 +136,12 @@ def _transposed(bits: Array, n_columns: int, n_threads: int) -> Array:
     return columns
 
 
-def signs_are_frozen(matrix: Biadjacency, rows: Rows) -> bool:
-    """Whether this sign pattern is the only one with its degrees on these edges.
-
-    Without missing edges: all lines are nested. With them: the directed graph of the signs
-    has no cycle, i.e. each of its strongly connected components is a single node.
-    """
+def chain_bytes(matrix: Biadjacency) -> int:
+    """Memory that the chain of a matrix needs at the most, besides its weights."""
+    n_left, n_right = matrix.shape
     if is_full(matrix):
-        from bipnet_kernels import first_tradable_pair
-
-        lines = lines_of(matrix.shape, rows.positive, 1)
-        order = np.argsort(np.bitwise_count(lines).sum(axis=1, dtype=np.int64), kind="stable")
-        return bool(first_tradable_pair(lines, order) < 0)
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    edges = EdgeSigns(matrix, rows)
-    left, right = edges.left, edges.right + matrix.shape[0]
-    forward = edges.positive != 0
-    tails = np.where(forward, left, right)
-    heads = np.where(forward, right, left)
-    n_nodes = sum(matrix.shape)
-    directed = coo_array((np.ones(len(tails), np.int8), (tails, heads)), shape=(n_nodes, n_nodes))
-    n_components, _ = connected_components(directed.tocsr(), connection="strong")
-    return bool(n_components == n_nodes)
+        return n_left * n_right // 2
+    per_edge = 2 * 4 + 1 + 4 * 4 + 2 * 8  # the list, loops' tables and what they are made from
+    if matrix.n_edges >= 1 << 30:
+        per_edge *= 2
+    return per_edge * matrix.n_edges + n_left * n_right // 4
