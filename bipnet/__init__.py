@@ -23,10 +23,12 @@ from bipnet.graph import SignedBipartiteGraph as SignedBipartiteGraph
 from bipnet.nulls import INVARIANTS as INVARIANTS
 from bipnet.nulls import NULL_MODELS as NULL_MODELS
 from bipnet.nulls import Certificate as Certificate
+from bipnet.nulls import Diagnosis as Diagnosis
 from bipnet.nulls import Ensemble as Ensemble
 from bipnet.nulls import NullModel as NullModel
 from bipnet.nulls import Verification as Verification
 from bipnet.nulls import certify as certify
+from bipnet.nulls import diagnose as diagnose
 from bipnet.nulls import ensemble as ensemble
 from bipnet.nulls import randomize as randomize
 from bipnet.nulls import verify as verify

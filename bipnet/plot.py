@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from bipnet.errors import InputError, MissingExtraError
-from bipnet.nulls import NULL_MODELS
+from bipnet.nulls import NULL_MODELS, Diagnosis
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -119,3 +121,44 @@ def accuracy_boxes(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
 
 def _offsets(n: int) -> list[float]:
     return [0.0] if n == 1 else [-0.19, 0.19]
+
+
+def traces(diagnosis: Diagnosis, *, ax: Axes | None = None) -> Axes:
+    """The overlap with the start along the pilot chains, and where a draw is taken.
+
+    Parameters
+    ----------
+    diagnosis
+        Made by `bipnet.diagnose`.
+    ax
+        Axes to draw into; new ones by default.
+
+    Returns
+    -------
+    The axes. Lines: one per chain; band: one standard deviation around the equilibrium level;
+    dotted line: the length of a draw.
+
+    Examples
+    --------
+    >>> import matplotlib; matplotlib.use("agg")
+    >>> import numpy as np, bipnet
+    >>> W = np.random.default_rng(0).normal(size=(20, 30))
+    >>> traces(bipnet.diagnose(W)).get_ylabel()
+    'overlap with the start'
+    """
+    if ax is None:
+        _, ax = plt.subplots(figsize=(3.5, 2.6), layout="constrained")
+    steps = diagnosis.unit * np.arange(diagnosis.traces.shape[1])
+    low, high = (diagnosis.level + side * diagnosis.spread for side in (-1, 1))
+    ax.axhspan(low, high, color="#E69F00", alpha=0.5, lw=0, label="equilibrium, +- 1 SD")
+    for number, trace in enumerate(diagnosis.traces):
+        label = "pilot chain" if number == 0 else None
+        ax.plot(steps, trace, color="#0072B2", lw=0.8, alpha=0.7, label=label)
+    loops_alone = diagnosis.loop_unit == diagnosis.unit
+    taken = diagnosis.loops if loops_alone else diagnosis.steps
+    ax.axvline(taken, color="black", ls=":", lw=1, label="a draw is taken")
+    kind = "rounds of trades" if diagnosis.method == "trade" else "attempted swaps"
+    ax.set_xlabel("short loops" if loops_alone else kind)
+    ax.set_ylabel("overlap with the start")
+    ax.legend(frameon=False, fontsize="small")
+    return ax

@@ -3,6 +3,8 @@
 from bipnet.nulls._certify import IRREDUCIBLE_BY as IRREDUCIBLE_BY
 from bipnet.nulls._certify import Certificate as Certificate
 from bipnet.nulls._certify import certify as certify
+from bipnet.nulls._diagnose import Diagnosis as Diagnosis
+from bipnet.nulls._diagnose import diagnose as diagnose
 from bipnet.nulls._mixing import RapidMixing as RapidMixing
 from bipnet.nulls._mobility import Mobility as Mobility
 from bipnet.nulls._randomize import Ensemble as Ensemble

@@ -1,0 +1,178 @@
+"""How long G runs: the criterion on traces whose law is known, and the pilot that applies it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.sparse
+
+import bipnet
+from bipnet._check import open_matrix
+from bipnet.nulls import _pilot
+from bipnet.nulls._equilibrium import (
+    REMEMBERED,
+    exponential_time,
+    integrated_time,
+    settling,
+)
+from bipnet.nulls._pilot import Pilot, pilot
+from bipnet.nulls._rows import packed_rows
+
+Matrix = np.ndarray[Any, Any]
+
+METHODS = bipnet.NULL_MODELS["G"].methods
+
+
+def noise(rho: float, shape: tuple[int, int], seed: int) -> Matrix:
+    """Stationary AR(1) noise with variance 1 and correlation ``rho`` per step."""
+    rng = np.random.default_rng(seed)
+    values = np.empty(shape)
+    values[:, 0] = rng.normal(size=shape[0])
+    for t in range(1, shape[1]):
+        fresh = rng.normal(size=shape[0])
+        values[:, t] = rho * values[:, t - 1] + math.sqrt(1 - rho**2) * fresh
+    return values
+
+
+def decaying(tau: float, n: int, *, chains: int = 1, spread: float = 0.01, seed: int = 0) -> Matrix:
+    """Overlaps that decay from 1 to 0.6 with relaxation time ``tau``, correlated accordingly."""
+    t = np.arange(n)
+    return 0.6 + 0.4 * np.exp(-t / tau) + spread * noise(math.exp(-1 / tau), (chains, n), seed)
+
+
+# -- the criterion -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.5, 0.9])
+def test_integrated_time__is_that_of_the_process(rho: float) -> None:
+    exact = (1 + rho) / (1 - rho)
+    found = integrated_time(noise(rho, (4, 4000), seed=1))
+    assert 0.8 * exact <= found <= 1.25 * exact
+
+
+@pytest.mark.parametrize("tau", [0.5, 1.0, 5.0, 40.0])
+def test_exponential_time__inverts_the_integrated_time(tau: float) -> None:
+    rho = math.exp(-1 / tau)
+    assert exponential_time((1 + rho) / (1 - rho)) == pytest.approx(tau)
+
+
+@pytest.mark.parametrize("tau", [1.0, 3.0, 10.0])
+@pytest.mark.parametrize("chains", [1, 8])
+def test_settling__finds_level_spread_and_relaxation(tau: float, chains: int) -> None:
+    found = settling(decaying(tau, 1024, chains=chains))
+    assert found.steady
+    assert found.level == pytest.approx(0.6, abs=0.01)
+    assert found.spread == pytest.approx(0.01, rel=0.5)
+    assert tau / 2 <= found.relaxation <= 2 * tau
+    # What is left of the start after so many steps is below the promised part of the spread.
+    assert 0.4 * math.exp(-found.steps / tau) <= 20 * REMEMBERED * found.spread
+
+
+@pytest.mark.parametrize(
+    "trace",
+    [
+        1 - np.arange(257) / 600,  # still falling
+        decaying(100.0, 257)[0],  # too slow for what has been seen
+        np.where(np.arange(257) < 200, 1.0, 0.6) + noise(0.0, (1, 257), 3)[0] / 100,
+        0.6 + noise(0.995, (1, 257), 4)[0] / 100,  # hardly an independent value
+    ],
+    ids=["falling", "slow", "late jump", "correlated"],
+)
+def test_settling__is_not_fooled(trace: Matrix) -> None:
+    assert not settling([trace]).steady
+
+
+def test_settling__of_a_frozen_chain_is_one_step() -> None:
+    found = settling(np.ones((1, 65)))
+    assert found.steady
+    assert (found.after, found.relaxation, found.steps) == (0, 0.0, 1)
+
+
+# -- the pilot ---------------------------------------------------------------------------------
+
+
+def signs(shape: tuple[int, int], share: float, density: float = 1.0, seed: int = 0) -> Matrix:
+    """Independent signs (and edges)."""
+    rng = np.random.default_rng(seed)
+    W = np.where(rng.random(shape) < share, 1.0, -1.0)
+    return np.where(rng.random(shape) < density, W, 0.0)
+
+
+def piloted(W: Any, method: str = "trade") -> Pilot:
+    matrix, _ = open_matrix(W)
+    return pilot(matrix, packed_rows(matrix, 1), method, 1)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("density", [1.0, 0.5], ids=["full", "pruned"])
+def test_pilot__depends_on_the_signs_alone(method: str, density: float) -> None:
+    W = signs((40, 30), 0.4, density)
+    lengths = {
+        bipnet.ensemble(X, "G", 1, rng=seed, method=method).steps
+        for seed in (1, 2)
+        for X in (W, W.astype(np.float16), 3 * W, scipy.sparse.csr_array(W))
+    }
+    _pilot._pilots.clear()
+    lengths.add(bipnet.ensemble(W, "G", 1, rng=3, method=method).steps)
+    assert len(lengths) == 1
+
+
+def test_pilot__is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    W = signs((33, 30), 0.4)
+    first = piloted(W)
+    monkeypatch.setattr(_pilot, "_run", None)  # not to be called again
+    assert piloted(W) is first
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("density", [1.0, 0.5], ids=["full", "pruned"])
+def test_pilot__finds_a_length_after_which_nothing_is_remembered(
+    method: str, density: float
+) -> None:
+    W = signs((30, 40), 0.4, density, seed=5)
+    n = 300
+    start = W > 0
+
+    def overlaps(steps: int | None, loops: int | None) -> Matrix:
+        draws = bipnet.ensemble(W, "G", n, rng=9, method=method, steps=steps, loops=loops)
+        return np.array([((R > 0) & start).sum() / start.sum() for R in draws])
+
+    found = piloted(W, method)
+    assert found.settled
+    enough = overlaps(None, None)
+    much = overlaps(8 * found.length.steps, 8 * found.length.loops)
+    error = math.hypot(enough.std(), much.std()) / math.sqrt(n)
+    assert abs(enough.mean() - much.mean()) < 4 * error
+    # The same comparison catches a chain that is too short.
+    short = overlaps(1, 0)
+    assert abs(short.mean() - much.mean()) > 4 * error
+
+
+def test_pilot__of_a_large_layer_needs_rounds_in_the_tens() -> None:
+    found = piloted(signs((784, 64), 0.5, seed=6))
+    assert found.settled
+    assert 8 <= found.length.steps <= 60
+    assert found.length.loops == 0
+    assert found.moved > 0.1
+
+
+def test_pilot__leaves_to_loops_what_trades_cannot_reach() -> None:
+    W = np.kron(np.eye(12), [[0, 1, -1], [-1, 0, 1], [1, -1, 0]])
+    found = piloted(W)
+    assert found.settled
+    assert (found.traces == 1).all()  # trades move nothing
+    assert found.loop_traces is not None
+    assert found.loop_traces[:, -1].mean() < 0.9
+    assert found.length.loops >= _pilot.LOOPS_PER_NODE * 72
+
+
+def test_pilot__that_does_not_settle_is_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    W = signs((31, 30), 0.4, seed=8)
+    monkeypatch.setattr(_pilot, "FIRST_STEPS", 4)
+    monkeypatch.setattr(_pilot, "MOST_STEPS", 4)
+    with pytest.warns(bipnet.NotSettledWarning, match="had not settled after 4 steps"):
+        bipnet.randomize(W, "G", rng=1)
+    _pilot._pilots.clear()
