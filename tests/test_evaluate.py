@@ -12,6 +12,7 @@ import pytest
 import torch
 from sklearn.metrics import accuracy_score
 from torch import nn
+from torch.nn.utils import prune
 from torch.utils.data import DataLoader, TensorDataset
 
 import bipnet
@@ -380,6 +381,34 @@ def test_many_at_once__check_their_data(x: torch.Tensor, y: torch.Tensor, messag
     perceptrons = MLPStack.initialised([6, 16, 3], 2, torch.Generator().manual_seed(1))
     with pytest.raises(bipnet.InputError, match=message):
         perceptrons.accuracy(x, y)
+
+
+@pytest.mark.parametrize("name", ["0.weight", "0.weight_orig"])
+def test_stacked_accuracy__leaves_a_pruned_model_as_it_was(name: str) -> None:
+    model = mlp(6, 16, 3)
+    prune.l1_unstructured(model[0], "weight", amount=0.5)
+    assert list_layers(model)[0].info.name == "0.weight"
+    x, y = samples(64, 6)
+    before = model[0].weight.detach().clone()
+    stack = torch.randn(3, 16, 6)
+    found = stacked_accuracy(model, {name: stack}, x, y)
+    assert torch.equal(model[0].weight, before)
+    with pytest.raises(bipnet.InputError, match="NaN"):
+        stacked_accuracy(model, {name: stack * float("inf")}, x, y)
+    assert float(model[0].weight.detach().sum()) == float(before.sum())
+    expected = []
+    for values in stack:
+        model[0].weight_orig.data.copy_(values)
+        expected.append(Accuracy((x, y))(model))
+    assert found.tolist() == expected
+
+
+def test_stacked_accuracy__refuses_one_parameter_under_two_names() -> None:
+    model = mlp(6, 16, 3)
+    prune.l1_unstructured(model[0], "weight", amount=0.5)
+    stack = torch.zeros(2, 16, 6)
+    with pytest.raises(bipnet.InputError, match=r"'0.weight_orig', which has its stack already"):
+        stacked_accuracy(model, {"0.weight": stack, "0.weight_orig": stack}, *samples(4, 6))
 
 
 # -- stacks of perceptrons -----------------------------------------------------------------------

@@ -189,7 +189,9 @@ def stacked_accuracy(
     model
         The architecture; its parameters and buffers serve where ``stacks`` has none.
     stacks
-        Parameter name -> (n_realizations, *shape) values, in the parameter's own layout.
+        Parameter name -> (n_realizations, *shape) values, in the parameter's own layout. A
+        pruned parameter is named as `list_layers` names it, or with its ``_orig``; its mask
+        applies to every realization.
     x, y
         (n, ...) inputs and (n,) integer labels, shared by all realizations.
     batch_size
@@ -213,6 +215,7 @@ def stacked_accuracy(
     array([1., 0.])
     """
     own = dict(model.named_parameters())
+    stacks = _by_parameter(own, stacks)
     for name, stack in stacks.items():
         if name not in own:
             raise InputError(f"the model has no parameter {name!r}; it has: {', '.join(own)}")
@@ -230,7 +233,7 @@ def stacked_accuracy(
         return logits_of(torch.func.functional_call(model, realization, (inputs,)))
 
     correct = torch.zeros(lengths.pop(), dtype=torch.int64)
-    with evaluating(model):
+    with evaluating(model), _keeping_plain_tensors(model):
         for inputs, labels in zip(
             torch.split(x, batch_size), torch.split(y, batch_size), strict=True
         ):
@@ -240,3 +243,37 @@ def stacked_accuracy(
             correct += (classes == good).sum(dim=1).cpu()
     accuracies: npt.NDArray[np.float64] = correct.numpy() / len(y)
     return accuracies
+
+
+def _by_parameter(
+    own: Mapping[str, torch.Tensor], stacks: Mapping[str, torch.Tensor]
+) -> dict[str, torch.Tensor]:
+    """The stacks under the names of the parameters: a pruned one is its ``_orig``."""
+    renamed = {}
+    for name, stack in stacks.items():
+        parameter = f"{name}_orig" if name not in own and f"{name}_orig" in own else name
+        if parameter in renamed:
+            raise InputError(
+                f"{name!r} is the parameter {parameter!r}, which has its stack already"
+            )
+        renamed[parameter] = stack
+    return renamed
+
+
+@contextmanager
+def _keeping_plain_tensors(model: nn.Module) -> Iterator[None]:
+    """Tensors that are no parameters (a pruned weight) are what they were afterwards.
+
+    Hooks compute them at each pass, within vmap as tensors that mean nothing outside it.
+    """
+    kept = [
+        (module, name, value)
+        for module in model.modules()
+        for name, value in vars(module).items()
+        if isinstance(value, torch.Tensor)
+    ]
+    try:
+        yield
+    finally:
+        for module, name, value in kept:
+            vars(module)[name] = value
