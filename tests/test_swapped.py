@@ -559,3 +559,57 @@ def test_layers__stacked_experts_lie_as_their_model_type_says(
     layers = list_layers(Experts(model_type))
     assert [layer.info.name for layer in layers] == ["experts.down_proj#0", "experts.down_proj#1"]
     assert [layer.info.shape for layer in layers] == [shape, shape]
+
+
+# -- memory that two layers share --------------------------------------------------------------
+
+
+class Autoencoder(nn.Module):
+    """An encoder and a decoder with one memory."""
+
+    def __init__(
+        self, view: Callable[[Any], Any], first: Callable[[Any], Any] = lambda w: w
+    ) -> None:
+        super().__init__()
+        self.enc, self.dec = nn.Linear(6, 4), nn.Linear(4, 6)
+        memory = self.enc.weight.data.clone()
+        self.enc.weight = nn.Parameter(first(memory))
+        self.dec.weight = nn.Parameter(view(memory))
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        Autoencoder(lambda w: w.t()),
+        Autoencoder(lambda w: w[1:3]),
+        Autoencoder(lambda w: w[:, ::2]),
+    ],
+    ids=["transposed", "rows", "columns"],
+)
+def test_swapped__refuses_two_layers_in_one_memory(model: nn.Module) -> None:
+    before = contents(model)
+    with pytest.raises(bipnet.InputError, match=r"'enc.weight' and 'dec.weight' overlap"):
+        list_layers(model)
+    with (
+        pytest.raises(bipnet.InputError, match=r"overlap in memory.*layers=.*clone"),
+        swapped(model, "A", rng=1),
+    ):
+        pytest.fail("nothing may be put in")
+    given = {f"{name}.weight": list_layers(model, name)[0].graph() for name in ("enc", "dec")}
+    with pytest.raises(bipnet.InputError, match="overlap"), swapped(model, weights=given):
+        pytest.fail("nothing may be put in")
+    assert contents(model) == before
+    with swapped(model, "A", layers="enc", rng=1) as put:  # one of them: the other follows
+        assert list_layers(model, "enc")[0].graph() == put["enc.weight"]
+        assert changed(before, model) == {"enc.weight", "dec.weight"}
+    assert contents(model) == before
+
+
+def test_swapped__takes_two_halves_of_one_memory() -> None:
+    model = Autoencoder(lambda w: w[:, 1::2], first=lambda w: w[:, ::2])
+    before = contents(model)
+    with swapped(model, "A", rng=1) as put:
+        for layer in list_layers(model):
+            assert layer.graph() == put[layer.info.name]
+        assert changed(before, model) == {"enc.weight", "dec.weight"}
+    assert contents(model) == before

@@ -16,7 +16,14 @@ from bipnet.convert.source import require_same_frame
 from bipnet.errors import InputError, LayerNotFoundError
 from bipnet.graph import SignedBipartiteGraph
 from bipnet.nulls import NullModel, randomize
-from bipnet.torch.layers import ModuleLayer, TensorAt, list_layers, put_pieces, survey
+from bipnet.torch.layers import (
+    ModuleLayer,
+    TensorAt,
+    list_layers,
+    put_pieces,
+    require_apart,
+    survey,
+)
 
 
 @contextlib.contextmanager
@@ -60,7 +67,7 @@ def swapped(
     ------
     InputError
         Neither or both of ``null`` and ``weights``; ``layers`` with ``weights``; weights of
-        another shape or dtype, or where a pruning mask has none.
+        another shape or dtype, or where a pruning mask has none; layers that overlap in memory.
     LayerNotFoundError
         No such layer; lists what there is.
 
@@ -120,6 +127,7 @@ def _named(model: nn.Module, weights: Mapping[str, Any]) -> dict[ModuleLayer, Si
         if layer.at.mask is not None:
             _require_within_mask(layer, graph)
         new[layer] = graph
+    require_apart(list(new))
     return new
 
 
