@@ -208,6 +208,30 @@ def test_graph__without_a_copy_shares_a_c_ordered_array() -> None:
     assert V.flags.writeable  # the caller's own array is not locked
 
 
+def test_graph__a_copy_of_a_sharing_graph_shares_nothing() -> None:
+    V, sparse = W.copy(), scipy.sparse.csr_array(W)
+    sharing = [SignedBipartiteGraph(V, copy=False), SignedBipartiteGraph(sparse, copy=False)]
+    copies = [
+        make(g)
+        for g in sharing
+        for make in (
+            SignedBipartiteGraph,
+            copy.copy,
+            lambda g: SignedBipartiteGraph(SignedBipartiteGraph(g, copy=False)),
+        )
+    ]
+    drawn = bipnet.randomize(sharing[1], "B", rng=1)
+    before = drawn.to_array().copy()
+    V[0, 0] = 99
+    for array in (sparse.data, sparse.indices, sparse.indptr):
+        array[...] = 0
+    for g in copies:
+        assert np.array_equal(g.to_array(), W)
+    assert np.array_equal(drawn.to_array(), before)
+    own = copies[0]
+    assert np.shares_memory(SignedBipartiteGraph(own).to_array(), own.to_array())
+
+
 def test_graph__dense_copies_of_a_sparse_graph_are_the_callers_own() -> None:
     g = as_csr_graph(W)
     g.to_array()[...] = 0
