@@ -613,3 +613,33 @@ def test_swapped__takes_two_halves_of_one_memory() -> None:
             assert layer.graph() == put[layer.info.name]
         assert changed(before, model) == {"enc.weight", "dec.weight"}
     assert contents(model) == before
+
+
+# -- given weights -----------------------------------------------------------------------------
+
+
+def test_swapped__takes_the_name_of_a_module_with_one_layer(net: Net) -> None:
+    W = np.arange(48, dtype=np.float32).reshape(6, 8)
+    with swapped(net, weights={"fc": W}) as put:
+        assert list(put) == ["fc.weight"]
+        assert np.array_equal(net.fc.weight.detach().numpy(), W.T)
+
+
+def test_swapped__refuses_given_weights_that_say_too_little_or_too_much(net: Net) -> None:
+    W = np.ones((6, 8), np.float32)
+    bad = W.copy()
+    bad[2, 3] = np.nan
+    cases: list[tuple[dict[str, Any], str]] = [
+        ({"weights": {}}, "weights= is empty"),
+        ({"weights": {"fc.weight": bad}}, r"layer fc.weight: W\[2, 3\] is nan"),
+        ({"weights": {"fc": W, "fc.weight": W}}, "'fc.weight' is or is tied to a layer that has"),
+        ({"weights": {"conv": W}}, "more than one layer.*conv.weight#0, conv.weight#1"),
+        ({"weights": {"fc": W}, "rng": 1}, "rng go with null="),
+        ({"weights": {"fc": W}, "index": 2, "steps": 3}, "index, steps go with null="),
+        ({"weights": {"fc": W}, "method": "trade"}, "method go with null="),
+    ]
+    before = contents(net)
+    for options, message in cases:
+        with pytest.raises(bipnet.InputError, match=message), swapped(net, **options):
+            pytest.fail("nothing may be put in")
+    assert contents(net) == before
