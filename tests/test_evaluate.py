@@ -411,6 +411,43 @@ def test_stacked_accuracy__refuses_one_parameter_under_two_names() -> None:
         stacked_accuracy(model, {"0.weight": stack, "0.weight_orig": stack}, *samples(4, 6))
 
 
+class SeenError(Exception):
+    """Says on which devices a model got its weights and inputs."""
+
+
+def test_many_at_once__move_data_to_the_device_of_the_model(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # The meta device stands in for a GPU: nothing can be computed on it, but much can be seen.
+    class Elsewhere(nn.Linear):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            raise SeenError(self.weight.device.type, x.device.type)
+
+    x, y = samples(4, 6)
+    stack = {"weight": torch.zeros(2, 3, 6)}
+    with pytest.raises(SeenError) as seen:
+        stacked_accuracy(Elsewhere(6, 3, device="meta"), stack, x, y)
+    assert seen.value.args == ("meta", "meta")
+
+    def stand_in(logits: torch.Tensor) -> tuple[torch.Tensor, None]:
+        assert logits.device.type == "meta"
+        return torch.zeros(logits.shape[:-1], dtype=torch.int64, device="meta"), None
+
+    moved: list[str] = []
+
+    def cpu(tensor: torch.Tensor) -> torch.Tensor:
+        moved.append(tensor.device.type)
+        return torch.zeros(tensor.shape, dtype=tensor.dtype)
+
+    monkeypatch.setattr("bipnet.torch.mlp.predicted", stand_in)
+    monkeypatch.setattr(torch.Tensor, "cpu", cpu)
+    perceptrons = MLPStack(
+        [torch.zeros(2, 6, 3, device="meta")], [torch.zeros(2, 3, device="meta")]
+    )
+    assert perceptrons.accuracy(x, y).tolist() == [0, 0]
+    assert moved == ["meta"]
+
+
 # -- stacks of perceptrons -----------------------------------------------------------------------
 
 

@@ -81,10 +81,7 @@ class Accuracy:
 
     def score(self, model: nn.Module) -> Score:
         """Accuracy, number of samples and number of ties of ``model``."""
-        device = self._device
-        if device is None:
-            first = next(model.parameters(), torch.empty(0))
-            device = first.device
+        device = device_of(model) if self._device is None else self._device
         n_correct = n_samples = n_ties = 0
         with evaluating(model):
             for x, y in self._batches():
@@ -112,6 +109,11 @@ class Accuracy:
         yield from zip(
             torch.split(x, self._batch_size), torch.split(y, self._batch_size), strict=True
         )
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Where the model's first parameter is; the CPU if it has none."""
+    return next(model.parameters(), torch.empty(0)).device
 
 
 @contextmanager
@@ -193,7 +195,8 @@ def stacked_accuracy(
         pruned parameter is named as `list_layers` names it, or with its ``_orig``; its mask
         applies to every realization.
     x, y
-        (n, ...) inputs and (n,) integer labels, shared by all realizations.
+        (n, ...) inputs and (n,) integer labels, shared by all realizations. They and the stacks
+        are moved to the model's device.
     batch_size
         Samples per pass.
 
@@ -228,6 +231,8 @@ def stacked_accuracy(
     if len(lengths) != 1 or lengths == {0}:
         raise InputError(f"all stacks must have one length of at least 1, got {sorted(lengths)}")
     require_samples(x, y)
+    device = device_of(model)
+    stacks = {name: stack.to(device) for name, stack in stacks.items()}
 
     def forward(realization: dict[str, torch.Tensor], inputs: torch.Tensor) -> torch.Tensor:
         return logits_of(torch.func.functional_call(model, realization, (inputs,)))
@@ -237,7 +242,7 @@ def stacked_accuracy(
         for inputs, labels in zip(
             torch.split(x, batch_size), torch.split(y, batch_size), strict=True
         ):
-            logits = torch.func.vmap(forward, in_dims=(0, None))(dict(stacks), inputs)
+            logits = torch.func.vmap(forward, in_dims=(0, None))(stacks, inputs.to(device))
             good = checked_labels(labels, len(inputs), logits.shape[-1]).to(logits.device)
             classes, _ = predicted(logits)
             correct += (classes == good).sum(dim=1).cpu()

@@ -181,7 +181,11 @@ class MLPStack:
     def predictions(self, x: torch.Tensor, *, batch_size: int = 1024) -> torch.Tensor:
         """(n_networks, n) predicted classes, all networks together; ties as in `Accuracy`."""
         with torch.no_grad():
-            parts = [predicted(self.logits(inputs))[0] for inputs in torch.split(x, batch_size)]
+            device = self.weights[0].device
+            parts = [
+                predicted(self.logits(inputs.to(device)))[0]
+                for inputs in torch.split(x, batch_size)
+            ]
         return torch.cat(parts, dim=1)
 
     def accuracy(
@@ -190,7 +194,8 @@ class MLPStack:
         """(n_networks,) accuracies, all networks scored together; ties as in `Accuracy`."""
         require_samples(x, y)
         labels = checked_labels(y, len(x), self.weights[-1].shape[-1])
-        correct = (self.predictions(x, batch_size=batch_size) == labels).sum(dim=1)
+        classes = self.predictions(x, batch_size=batch_size)
+        correct = (classes == labels.to(classes.device)).sum(dim=1).cpu()
         accuracies: npt.NDArray[np.float64] = correct.numpy() / len(y)
         return accuracies
 
