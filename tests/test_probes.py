@@ -430,3 +430,10 @@ def test_add_noise__refuses_a_scale_that_is_none(scale: Any) -> None:
 def test_add_noise__refuses_what_randomize_refuses(options: dict[str, Any], message: str) -> None:
     with pytest.raises(bipnet.InputError, match=message):
         bipnet.add_noise(W, 0.1, **options)
+
+
+@pytest.mark.parametrize("flag", [True, False, np.True_])
+@pytest.mark.parametrize("probe", [bipnet.prune, bipnet.add_noise, bipnet.flip_signs])
+def test_probe__takes_no_bool_for_a_number(probe: Callable[..., Any], flag: Any) -> None:
+    with pytest.raises(bipnet.InputError, match="must be a .*number.* got .*(True|False)"):
+        probe(W, flag)
