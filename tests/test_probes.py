@@ -435,5 +435,5 @@ def test_add_noise__refuses_what_randomize_refuses(options: dict[str, Any], mess
 @pytest.mark.parametrize("flag", [True, False, np.True_])
 @pytest.mark.parametrize("probe", [bipnet.prune, bipnet.add_noise, bipnet.flip_signs])
 def test_probe__takes_no_bool_for_a_number(probe: Callable[..., Any], flag: Any) -> None:
-    with pytest.raises(bipnet.InputError, match="must be a .*number.* got .*(True|False)"):
+    with pytest.raises(bipnet.InputError, match=r"must be a .*number.* got .*(True|False)"):
         probe(W, flag)
