@@ -367,3 +367,31 @@ def test_memory__is_asked_for_at_each_draw(letter: str, monkeypatch: pytest.Monk
 def test_memory__small_work_does_not_ask(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=0))
     assert bipnet.randomize(W, "A", rng=1).size == 6
+
+
+# -- tensors of an odd kind --------------------------------------------------------------------
+
+
+def test_door__takes_tensors_whose_sign_is_only_noted() -> None:
+    torch = pytest.importorskip("torch")
+    plain = torch.tensor(W)
+    noted = torch._neg_view(plain)
+    assert noted.is_neg()
+    assert SignedBipartiteGraph(noted) == SignedBipartiteGraph(-W)
+    imaginary = torch.complex(plain, plain).conj().imag
+    assert SignedBipartiteGraph(imaginary) == SignedBipartiteGraph(-W)
+    assert torch.equal(bipnet.prune(noted, 0.0), -plain)
+
+
+@each_door
+def test_door__refuses_tensors_without_values_or_shape(door: Callable[[Any], object]) -> None:
+    torch = pytest.importorskip("torch")
+    with pytest.raises(bipnet.InputError, match=r"has no values .*meta device"):
+        door(torch.zeros(2, 3, device="meta"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch: nested tensors are a prototype
+        nested = torch.nested.nested_tensor([torch.ones(2), torch.ones(3)])
+    with pytest.raises(bipnet.DTypeError, match="nested torch tensor"):
+        door(nested)
+    with pytest.raises(bipnet.InputError, match="meta device"):
+        bipnet.prune(torch.zeros(2, 3, device="meta"), 0.5)
