@@ -643,3 +643,50 @@ def test_swapped__refuses_given_weights_that_say_too_little_or_too_much(net: Net
         with pytest.raises(bipnet.InputError, match=message), swapped(net, **options):
             pytest.fail("nothing may be put in")
     assert contents(net) == before
+
+
+# -- parameters of an odd kind -----------------------------------------------------------------
+
+
+def test_swapped__refuses_an_expanded_parameter() -> None:
+    model = nn.Linear(4, 3)
+    model.weight = nn.Parameter(torch.ones(1, 4).expand(3, 4))
+    with (
+        pytest.raises(bipnet.InputError, match="weight is an expanded tensor"),
+        swapped(model, weights={"weight": np.ones((4, 3), np.float32)}),
+    ):
+        pytest.fail("nothing may be put in")
+
+
+@pytest.mark.parametrize("shape", [(8, 6), (2, 2)])
+def test_swapped__puts_back_a_parameter_that_was_replaced_inside(
+    net: Net, shape: tuple[int, int]
+) -> None:
+    def replaces(how: str) -> None:
+        with swapped(net, "A", layers=["fc", "embed"], rng=1):
+            if how == "data":
+                net.fc.weight.data = torch.zeros(shape)
+            else:
+                net.fc.weight = nn.Parameter(torch.zeros(shape))
+                net.embed.weight = nn.Parameter(torch.zeros(shape))
+            raise ZeroDivisionError
+
+    before, parameter = contents(net), net.fc.weight
+    for how in ("data", "parameter"):
+        with pytest.raises(ZeroDivisionError):
+            replaces(how)
+        assert contents(net) == before
+        assert net.fc.weight is parameter
+        assert net.head.weight is net.embed.weight
+
+
+@pytest.mark.parametrize("model", ["x", nn.Linear(3, 2).state_dict(), None])
+def test_list_layers__refuses_what_is_no_module(model: Any) -> None:
+    with pytest.raises(bipnet.InputError, match=r"must be a torch.nn.Module, got .*mlp_from_state"):
+        list_layers(model)
+
+
+@pytest.mark.parametrize("layers", [3, [None], [3.0, "fc"]])
+def test_list_layers__refuses_what_is_no_glob(net: Net, layers: Any) -> None:
+    with pytest.raises(bipnet.InputError, match="must be a glob or a list of globs, got"):
+        list_layers(net, layers)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,9 +47,13 @@ class TensorAt:
     @property
     def tensor(self) -> torch.Tensor:
         """The tensor that holds the weights (before any pruning mask)."""
-        name = f"{self.parameter}_orig" if self.mask is not None else self.parameter
-        tensor: torch.Tensor = getattr(self.module, name).data
+        tensor: torch.Tensor = getattr(self.module, self.stored).data
         return tensor
+
+    @property
+    def stored(self) -> str:
+        """The name of the parameter in its module (a pruned one's is another)."""
+        return f"{self.parameter}_orig" if self.mask is not None else self.parameter
 
     @property
     def mask(self) -> torch.Tensor | None:
@@ -115,8 +119,8 @@ def list_layers(model: nn.Module, layers: str | Sequence[str] | None = None) -> 
     LayerNotFoundError
         A glob matches nothing; lists what there is.
     InputError
-        Two of the layers overlap in memory without being the same tensor (one is the transpose
-        of the other): both would change with each.
+        No module; ``layers`` that are no globs; two of the layers overlap in memory without
+        being the same tensor (one is the transpose of the other): both would change with each.
 
     Examples
     --------
@@ -125,6 +129,14 @@ def list_layers(model: nn.Module, layers: str | Sequence[str] | None = None) -> 
     >>> [(layer.info.name, layer.info.shape) for layer in list_layers(model)]
     [('0.weight', (4, 3)), ('2.weight', (3, 2))]
     """
+    if not isinstance(model, nn.Module):
+        raise InputError(
+            f"the model must be a torch.nn.Module, got {type(model).__name__}; put a state dict"
+            " into its model first (load_state_dict, or bipnet.torch.mlp_from_state for an MLP)"
+        )
+    several = isinstance(layers, Iterable) and all(isinstance(glob, str) for glob in layers)
+    if layers is not None and not several:
+        raise InputError(f"layers must be a glob or a list of globs, got {layers!r}")
     globs = [layers] if isinstance(layers, str) else list(layers or [])
     found, skipped = survey(model)
     infos = [layer.info for layer in found]

@@ -112,7 +112,10 @@ def swapped(
         by_tensor.setdefault(layer.at, {})[layer.piece] = graph
     with contextlib.ExitStack() as restore:
         for at, pieces in by_tensor.items():
-            restore.callback(_put_back, at, at.tensor.clone())
+            _require_memory_per_weight(at)
+            parameter = at.module._parameters[at.stored]
+            assert parameter is not None
+            restore.callback(_put_back, at, parameter, at.tensor.clone())
             put_pieces(at, pieces)
         yield {layer.info.name: graph for layer, graph in new.items()}
 
@@ -160,6 +163,20 @@ def _require_within_mask(layer: ModuleLayer, graph: SignedBipartiteGraph) -> Non
         )
 
 
-def _put_back(at: TensorAt, saved: torch.Tensor) -> None:
-    at.tensor.copy_(saved)
+def _require_memory_per_weight(at: TensorAt) -> None:
+    """Of an expanded tensor one place in memory is many weights."""
+    lies = zip(at.tensor.shape, at.tensor.stride(), strict=True)
+    if any(n > 1 and step == 0 for n, step in lies):
+        raise InputError(
+            f"{at.spec.name} is an expanded tensor, many weights in one place of memory; give the"
+            " module a copy first (nn.Parameter(weight.detach().clone()))"
+        )
+
+
+def _put_back(at: TensorAt, parameter: nn.Parameter, saved: torch.Tensor) -> None:
+    at.module._parameters[at.stored] = parameter  # the block may have put another in its place
+    if parameter.shape == saved.shape:
+        parameter.data.copy_(saved)
+    else:
+        parameter.data = saved
     at.refresh()
