@@ -411,6 +411,39 @@ def test_stacked_accuracy__refuses_one_parameter_under_two_names() -> None:
         stacked_accuracy(model, {"0.weight": stack, "0.weight_orig": stack}, *samples(4, 6))
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_accuracy__gives_a_model_inputs_of_its_dtype(dtype: torch.dtype) -> None:
+    model, (x, y) = mlp(6, 16, 3).to(dtype), samples(64, 6)
+    with torch.no_grad():
+        expected = naive_accuracy(model(x.to(dtype)), y)
+    assert Accuracy((x, y))(model) == expected
+    stack = {"0.weight": model[0].weight.detach()[None]}
+    assert stacked_accuracy(model, stack, x.numpy(), y.numpy()).tolist() == [expected]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("batch_size", [0, -1, 1.5, True, None])
+def test_accuracy__refuses_what_is_no_batch_size(batch_size: Any) -> None:
+    model, (x, y) = mlp(6, 16, 3), samples(4, 6)
+    with pytest.raises(bipnet.InputError, match="batch_size must be a whole number"):
+        Accuracy((x, y), batch_size=batch_size)
+    stack = {"0.weight": torch.zeros(2, 16, 6)}
+    with pytest.raises(bipnet.InputError, match="batch_size must be a whole number"):
+        stacked_accuracy(model, stack, x, y, batch_size=batch_size)
+
+
+def test_accuracy__refuses_what_it_cannot_use() -> None:
+    x, y = samples(4, 6)
+    with pytest.raises(bipnet.InputError, match=r"DataLoader or a pair .* got None"):
+        Accuracy(None)  # type: ignore[arg-type]
+    for device in ("gpu", "cuda:99"):
+        with pytest.raises(bipnet.InputError, match=f"device '{device}' cannot be used: "):
+            Accuracy((x, y), device=device)
+    with pytest.raises(bipnet.InputError, match=r"must be a torch.nn.Module, got function"):
+        Accuracy((x, y))(lambda inputs: inputs)  # type: ignore[arg-type]
+    with pytest.raises(bipnet.InputError, match=r"dimension of samples, got \(4, 6\) and \(\)"):
+        Accuracy((x, torch.tensor(1)))(mlp(6, 16, 3))
+
+
 class SeenError(Exception):
     """Says on which devices a model got its weights and inputs."""
 

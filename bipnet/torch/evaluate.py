@@ -44,7 +44,8 @@ class Accuracy:
     ----------
     data
         A DataLoader (or any iterable that can be run through again) of (inputs, labels), or a
-        pair (x, y) of tensors or arrays: (n, ...) inputs, (n,) integer labels.
+        pair (x, y) of tensors or arrays: (n, ...) inputs, (n,) integer labels. Floating-point
+        inputs are rounded to the model's dtype.
     device
         Where to evaluate; by default wherever the model's parameters are.
     batch_size
@@ -53,7 +54,8 @@ class Accuracy:
     Raises
     ------
     InputError
-        No samples, labels that do not fit, NaN logits, a model without (n, n_classes) outputs.
+        No data, no module, no batch size or device; no samples, labels that do not fit, NaN
+        logits, a model without (n, n_classes) outputs.
 
     Examples
     --------
@@ -71,9 +73,11 @@ class Accuracy:
         device: str | torch.device | None = None,
         batch_size: int = 1024,
     ) -> None:
+        if not isinstance(data, Iterable):
+            raise InputError(f"data must be a DataLoader or a pair (x, y), got {data!r}")
         self._data = data
-        self._device = device
-        self._batch_size = batch_size
+        self._device = _checked_device(device)
+        self._batch_size = checked_batch_size(batch_size)
 
     def __call__(self, model: nn.Module) -> float:
         """The accuracy of ``model``."""
@@ -81,11 +85,13 @@ class Accuracy:
 
     def score(self, model: nn.Module) -> Score:
         """Accuracy, number of samples and number of ties of ``model``."""
+        if not isinstance(model, nn.Module):
+            raise InputError(f"the model must be a torch.nn.Module, got {type(model).__name__}")
         device = device_of(model) if self._device is None else self._device
         n_correct = n_samples = n_ties = 0
         with evaluating(model):
             for x, y in self._batches():
-                logits = logits_of(model(x.to(device)))
+                logits = logits_of(model(as_model_input(x.to(device), model)))
                 labels = checked_labels(y, logits.shape[-2], logits.shape[-1]).to(logits.device)
                 classes, tied = predicted(logits)
                 n_correct += int((classes == labels).sum())
@@ -114,6 +120,30 @@ class Accuracy:
 def device_of(model: nn.Module) -> torch.device:
     """Where the model's first parameter is; the CPU if it has none."""
     return next(model.parameters(), torch.empty(0)).device
+
+
+def as_model_input(x: torch.Tensor, model: nn.Module) -> torch.Tensor:
+    """Floating-point inputs in the dtype of the model, if all its floats have one."""
+    dtypes = {p.dtype for p in model.parameters() if p.is_floating_point()}
+    return x.to(dtypes.pop()) if x.is_floating_point() and len(dtypes) == 1 else x
+
+
+def checked_batch_size(batch_size: int) -> int:
+    """A number of samples of at least 1."""
+    whole = isinstance(batch_size, (int, np.integer)) and not isinstance(batch_size, bool)
+    if not whole or batch_size < 1:
+        raise InputError(f"batch_size must be a whole number of at least 1, got {batch_size!r}")
+    return int(batch_size)
+
+
+def _checked_device(device: str | torch.device | None) -> torch.device | None:
+    if device is None:
+        return None
+    try:
+        return torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError, TypeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise InputError(f"device {device!r} cannot be used: {reason}") from None
 
 
 @contextmanager
@@ -157,6 +187,10 @@ def predicted(logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 def require_samples(x: torch.Tensor, y: torch.Tensor) -> None:
     """Raise unless there are samples and as many labels."""
+    if x.ndim == 0 or y.ndim == 0:
+        raise InputError(
+            f"x and y need a dimension of samples, got {tuple(x.shape)} and {tuple(y.shape)}"
+        )
     if len(x) != len(y):
         raise InputError(f"x has {len(x)} samples and y {len(y)} labels")
     if len(x) == 0:
@@ -230,7 +264,10 @@ def stacked_accuracy(
     lengths = {len(stack) for stack in stacks.values()}
     if len(lengths) != 1 or lengths == {0}:
         raise InputError(f"all stacks must have one length of at least 1, got {sorted(lengths)}")
+    x, y = torch.as_tensor(x), torch.as_tensor(y)
     require_samples(x, y)
+    batch_size = checked_batch_size(batch_size)
+    x = as_model_input(x, model)
     device = device_of(model)
     stacks = {name: stack.to(device) for name, stack in stacks.items()}
 
