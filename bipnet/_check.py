@@ -298,8 +298,10 @@ def check_csr(
     biadjacency = Biadjacency(shape, values, indptr, indices)
     kept = biadjacency.without_zeros()
     if kept is not biadjacency:
+        n_dropped = len(values) - kept.n_edges
+        zeros = "zero" if n_dropped == 1 else "zeros"
         warn_caller(
-            f"{what}: {len(values) - kept.n_edges} explicit zeros dropped (a zero is no edge)",
+            f"{what}: {n_dropped} explicit {zeros} dropped (a zero is no edge)",
             ExplicitZeroWarning,
         )
     return kept

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import tracemalloc
 import warnings
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -194,6 +195,12 @@ def with_zeros() -> Any:
     )
 
 
+def test_door__counts_a_single_explicit_zero_as_one() -> None:
+    one = scipy.sparse.csr_array((np.array([1.0, 0.0]), ([0, 1], [0, 1])), shape=(2, 3))
+    with pytest.warns(bipnet.ExplicitZeroWarning, match="W: 1 explicit zero dropped"):
+        SignedBipartiteGraph(one)
+
+
 def test_door__drops_explicit_zeros_with_a_warning() -> None:
     matrix = with_zeros()
     with pytest.warns(bipnet.ExplicitZeroWarning, match="W: 2 explicit zeros dropped"):
@@ -362,6 +369,25 @@ def test_memory__is_asked_for_at_each_draw(letter: str, monkeypatch: pytest.Monk
         draws[0]
     with pytest.raises(bipnet.TooLargeError, match=r"a copy of W \(3000, 1000\)"):
         SignedBipartiteGraph(V)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_memory__verify_asks_for_what_it_takes(dtype: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    V = np.random.default_rng(1).normal(size=(600, 500)).astype(dtype)
+    R = bipnet.randomize(V, "E", rng=1)
+    asked: list[int] = []
+    monkeypatch.setattr("bipnet.nulls._verify.require_memory", lambda n, purpose: asked.append(n))
+    tracemalloc.start()
+    try:
+        assert bipnet.verify(V, R, "E").ok
+        taken = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    monkeypatch.undo()
+    assert taken <= asked[0] <= 1.2 * taken
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=asked[0] - 1))
+    with pytest.raises(bipnet.TooLargeError, match=r"comparing \(600, 500\) matrices"):
+        bipnet.verify(V, R, "E")
 
 
 def test_memory__small_work_does_not_ask(monkeypatch: pytest.MonkeyPatch) -> None:
