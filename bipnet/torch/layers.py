@@ -111,6 +111,8 @@ def list_layers(model: nn.Module, layers: str | Sequence[str] | None = None) -> 
         Any module. Linear (out, in) weights are transposed; embeddings are rows-left;
         convolutions are (in * kernel, out) per group; Hugging Face ``Conv1D`` lies as it is.
         Tied weights are one layer, pruning masks are folded in.
+        A classifier's last linear layer is taken by default, as in the paper; a head over a
+        vocabulary (``lm_head``), embeddings and recurrent weights only by name.
     layers
         Glob or globs on tensor or module names.
 
