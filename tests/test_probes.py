@@ -108,7 +108,7 @@ def test_add_noise__touches_edges_alone(dtype: Any, distribution: Any) -> None:
 @pytest.mark.parametrize("name", ["prune", "flip_signs"])
 def test_share__of_zero_changes_nothing_and_of_one_everything(name: str) -> None:
     probe = getattr(bipnet, name)
-    nothing: list[Any] = [0, 0.0, False, np.float32(0)]
+    nothing: list[Any] = [0, 0.0, np.int64(0), np.float32(0)]
     everything: list[Any] = [1, 1.0, np.int64(1)]
     for share in nothing:
         assert same_bits(probe(W, share), W)
