@@ -405,7 +405,10 @@ def _restored(
 def _checked_labels(labels: Sequence[Any] | None, n: int, side: str) -> tuple[Any, ...] | None:
     if labels is None:
         return None
-    labels = tuple(labels)
+    try:
+        labels = tuple(labels)
+    except TypeError:
+        raise InputError(f"{side}_labels must be a list of {n} labels, got {labels!r}") from None
     if len(labels) != n:
         raise InputError(f"{side}_labels must name all {n} {side} nodes, got {len(labels)}")
     try:

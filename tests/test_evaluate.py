@@ -527,6 +527,17 @@ def test_mlp_stack__starts_like_torch_does() -> None:
     assert all(torch.equal(a, b) for a, b in zip(stack.weights, again.weights, strict=True))
 
 
+def test_mlp_stack__refuses_what_does_not_fit() -> None:
+    weight, bias = torch.zeros(2, 3, 4), torch.zeros(2, 4)
+    for weights, biases in (([], []), ([weight], []), ([weight], [bias, bias])):
+        with pytest.raises(bipnet.InputError, match="at least one layer and a bias for each"):
+            MLPStack(weights, biases)
+    with pytest.raises(bipnet.InputError, match="at least one layer"):
+        MLPStack.initialised([5], 2, torch.Generator())
+    with pytest.raises(bipnet.InputError, match="take 3 inputs, the data has 6"):
+        MLPStack([weight], [bias]).predictions(torch.zeros(5, 6))
+
+
 def test_mlp_stack__resolves_ties_like_accuracy() -> None:
     stack = MLPStack([torch.zeros(2, 3, 4)], [torch.tensor([[0.0, 0, 0, 0], [0, 1, 1, 0]])])
     y = torch.tensor([0, 1, 1, 2])

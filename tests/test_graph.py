@@ -382,3 +382,8 @@ def test_weights__are_those_it_was_made_from() -> None:
     sparse = SignedBipartiteGraph(scipy.sparse.coo_array(W)).weights
     assert isinstance(sparse, scipy.sparse.csr_array)
     assert np.array_equal(sparse.toarray(), W)
+
+
+def test_graph__refuses_labels_that_are_no_list() -> None:
+    with pytest.raises(bipnet.InputError, match="left_labels must be a list of 3 labels, got 3"):
+        SignedBipartiteGraph(W, left_labels=3)  # type: ignore[arg-type]

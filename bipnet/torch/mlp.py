@@ -145,6 +145,13 @@ class MLPStack:
     weights: list[torch.Tensor]
     biases: list[torch.Tensor]
 
+    def __post_init__(self) -> None:
+        if not self.weights or len(self.weights) != len(self.biases):
+            raise InputError(
+                "an MLPStack needs at least one layer and a bias for each, got"
+                f" {len(self.weights)} weights and {len(self.biases)} biases"
+            )
+
     def __len__(self) -> int:
         return len(self.weights[0])
 
@@ -164,6 +171,9 @@ class MLPStack:
 
     def logits(self, x: torch.Tensor) -> torch.Tensor:
         """(n_networks, n, n_classes): inputs shared (n, n_left) or own (n_networks, n, n_left)."""
+        n_left = self.weights[0].shape[1]
+        if x.shape[-1] != n_left:
+            raise InputError(f"the networks take {n_left} inputs, the data has {x.shape[-1]}")
         hidden = x
         for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             if layer:
