@@ -45,9 +45,16 @@ if TYPE_CHECKING:
 __version__ = _version("bipnet")
 
 
+_OF_THE_STORE = ("Store", "new_store", "open_store")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_OF_THE_STORE})
+
+
 def __getattr__(name: str) -> Any:
     """The store needs zarr: loaded when it is first asked for."""
-    if name in ("Store", "new_store", "open_store"):
+    if name in _OF_THE_STORE:
         import bipnet.store
 
         return getattr(bipnet.store, name)

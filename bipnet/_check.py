@@ -192,11 +192,15 @@ def _open_tensor(tensor: torch.Tensor, what: str) -> tuple[Biadjacency, Rebuild]
 
 def tensor_to_array(tensor: torch.Tensor, what: str) -> Array:
     """The tensor's values as an ndarray (bfloat16 included), by way of the CPU."""
+    if tensor.is_nested:
+        raise DTypeError(f"{what} is a nested torch tensor; pass its matrices one by one")
+    if tensor.is_meta:
+        raise InputError(f"{what} has no values (it is on the meta device); load its weights first")
     if tensor.layout is not sys.modules["torch"].strided:
         raise DTypeError(f"{what} is a sparse torch tensor; pass {what}.to_dense()")
     if str(tensor.dtype) not in TORCH_DTYPES:
         raise DTypeError(f"{what}: {refusal(tensor.dtype)}")
-    return plain_tensor_array(tensor.detach().cpu())
+    return plain_tensor_array(tensor.detach().cpu().resolve_conj().resolve_neg())
 
 
 def plain_tensor_array(tensor: torch.Tensor) -> Array:
@@ -319,8 +323,10 @@ def check_csr(
     biadjacency = Biadjacency(shape, values, indptr, indices)
     kept = biadjacency.without_zeros()
     if kept is not biadjacency:
+        n_dropped = len(values) - kept.n_edges
+        zeros = "zero" if n_dropped == 1 else "zeros"
         warn_caller(
-            f"{what}: {len(values) - kept.n_edges} explicit zeros dropped (a zero is no edge)",
+            f"{what}: {n_dropped} explicit {zeros} dropped (a zero is no edge)",
             ExplicitZeroWarning,
         )
     return kept

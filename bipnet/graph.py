@@ -63,6 +63,7 @@ class SignedBipartiteGraph:
     """
 
     _inner: Biadjacency
+    _owned: bool
     left_labels: tuple[Any, ...] | None
     right_labels: tuple[Any, ...] | None
 
@@ -75,14 +76,10 @@ class SignedBipartiteGraph:
         copy: bool = True,
     ) -> None:
         inner, _ = open_matrix(W)
-        if copy and not isinstance(W, SignedBipartiteGraph):
+        owned = isinstance(W, SignedBipartiteGraph) and W._owned
+        if copy and not owned:
             require_memory(inner.values.nbytes, f"a copy of W {inner.shape}")
-            inner = Biadjacency(
-                inner.shape,
-                inner.values.copy(),
-                None if inner.indptr is None else inner.indptr.copy(),
-                None if inner.indices is None else inner.indices.copy(),
-            )
+            inner = _copied(inner)
         if isinstance(W, SignedBipartiteGraph):
             left_labels = W.left_labels if left_labels is None else left_labels
             right_labels = W.right_labels if right_labels is None else right_labels
@@ -90,7 +87,7 @@ class SignedBipartiteGraph:
             inner,
             _checked_labels(left_labels, inner.shape[0], "left"),
             _checked_labels(right_labels, inner.shape[1], "right"),
-            own=copy,
+            own=copy or owned,
         )
 
     def _freeze(
@@ -117,7 +114,7 @@ class SignedBipartiteGraph:
             None if inner.indices is None else read_only(inner.indices),
         )
         fields = {"_inner": inner, "left_labels": left_labels, "right_labels": right_labels}
-        self.__dict__.update(fields)
+        self.__dict__.update(fields, _owned=own)
 
     @classmethod
     def from_csr(
@@ -163,6 +160,8 @@ class SignedBipartiteGraph:
     def __with_biadjacency__(self, inner: Biadjacency) -> SignedBipartiteGraph:
         """A graph on the same, equally labelled nodes with other edges (already checked)."""
         graph = type(self).__new__(type(self))
+        if inner.is_sparse and not self._owned:  # the pattern may still be the caller's
+            inner = _copied(inner)
         graph._freeze(inner, self.left_labels, self.right_labels)
         return graph
 
@@ -173,7 +172,8 @@ class SignedBipartiteGraph:
         raise AttributeError(f"a SignedBipartiteGraph is immutable: cannot delete {name}")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restored, (self._inner, self.left_labels, self.right_labels)
+        inner = self._inner if self._owned else _copied(self._inner)
+        return _restored, (inner, self.left_labels, self.right_labels)
 
     # -- size --------------------------------------------------------------------------------
 
@@ -374,6 +374,16 @@ class SignedBipartiteGraph:
         )
 
 
+def _copied(inner: Biadjacency) -> Biadjacency:
+    """The same weights and pattern in arrays that nobody else holds."""
+    return Biadjacency(
+        inner.shape,
+        inner.values.copy(),
+        None if inner.indptr is None else inner.indptr.copy(),
+        None if inner.indices is None else inner.indices.copy(),
+    )
+
+
 def _lock(array: Array) -> None:
     """Make an array read-only for good: its memory's owner too, so that no view can undo it."""
     part: Any = array
@@ -395,7 +405,10 @@ def _restored(
 def _checked_labels(labels: Sequence[Any] | None, n: int, side: str) -> tuple[Any, ...] | None:
     if labels is None:
         return None
-    labels = tuple(labels)
+    try:
+        labels = tuple(labels)
+    except TypeError:
+        raise InputError(f"{side}_labels must be a list of {n} labels, got {labels!r}") from None
     if len(labels) != n:
         raise InputError(f"{side}_labels must name all {n} {side} nodes, got {len(labels)}")
     try:

@@ -139,7 +139,7 @@ def add_noise(
     """
     if distribution not in ("uniform", "normal"):
         raise InputError(f"distribution must be 'uniform' or 'normal', got {distribution!r}")
-    number: Any = scale.item() if isinstance(scale, np.generic) else scale
+    number = _number(scale)
     if not (isinstance(number, (int, float)) and 0 <= number <= sys.float_info.max):
         raise InputError(f"scale must be a finite number >= 0, got {scale!r}")
     values, finish = open_values(W, what="W")
@@ -211,8 +211,14 @@ def flip_signs(W: M, fraction_flipped: float) -> M:
     return result
 
 
+def _number(value: Any) -> Any:
+    """A Python number; None for a bool, which is a flag in the wrong place."""
+    number = value.item() if isinstance(value, np.generic) else value
+    return None if isinstance(number, bool) else number
+
+
 def _share(value: float, what: str) -> float:
-    number: Any = value.item() if isinstance(value, np.generic) else value
+    number = _number(value)
     if not (isinstance(number, (int, float)) and 0 <= number <= 1):
         raise InputError(f"{what} must be a number from 0 to 1, got {value!r}")
     return float(number)

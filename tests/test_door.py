@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import tracemalloc
 import warnings
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -194,6 +195,12 @@ def with_zeros() -> Any:
     )
 
 
+def test_door__counts_a_single_explicit_zero_as_one() -> None:
+    one = scipy.sparse.csr_array((np.array([1.0, 0.0]), ([0, 1], [0, 1])), shape=(2, 3))
+    with pytest.warns(bipnet.ExplicitZeroWarning, match="W: 1 explicit zero dropped"):
+        SignedBipartiteGraph(one)
+
+
 def test_door__drops_explicit_zeros_with_a_warning() -> None:
     matrix = with_zeros()
     with pytest.warns(bipnet.ExplicitZeroWarning, match="W: 2 explicit zeros dropped"):
@@ -364,6 +371,53 @@ def test_memory__is_asked_for_at_each_draw(letter: str, monkeypatch: pytest.Monk
         SignedBipartiteGraph(V)
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_memory__verify_asks_for_what_it_takes(dtype: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    V = np.random.default_rng(1).normal(size=(600, 500)).astype(dtype)
+    R = bipnet.randomize(V, "E", rng=1)
+    asked: list[int] = []
+    monkeypatch.setattr("bipnet.nulls._verify.require_memory", lambda n, purpose: asked.append(n))
+    tracemalloc.start()
+    try:
+        assert bipnet.verify(V, R, "E").ok
+        taken = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    monkeypatch.undo()
+    assert taken <= asked[0] <= 1.2 * taken
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=asked[0] - 1))
+    with pytest.raises(bipnet.TooLargeError, match=r"comparing \(600, 500\) matrices"):
+        bipnet.verify(V, R, "E")
+
+
 def test_memory__small_work_does_not_ask(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=0))
     assert bipnet.randomize(W, "A", rng=1).size == 6
+
+
+# -- tensors of an odd kind --------------------------------------------------------------------
+
+
+def test_door__takes_tensors_whose_sign_is_only_noted() -> None:
+    torch = pytest.importorskip("torch")
+    plain = torch.tensor(W)
+    noted = torch._neg_view(plain)
+    assert noted.is_neg()
+    assert SignedBipartiteGraph(noted) == SignedBipartiteGraph(-W)
+    imaginary = torch.complex(plain, plain).conj().imag
+    assert SignedBipartiteGraph(imaginary) == SignedBipartiteGraph(-W)
+    assert torch.equal(bipnet.prune(noted, 0.0), -plain)
+
+
+@each_door
+def test_door__refuses_tensors_without_values_or_shape(door: Callable[[Any], object]) -> None:
+    torch = pytest.importorskip("torch")
+    with pytest.raises(bipnet.InputError, match=r"has no values .*meta device"):
+        door(torch.zeros(2, 3, device="meta"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch: nested tensors are a prototype
+        nested = torch.nested.nested_tensor([torch.ones(2), torch.ones(3)])
+    with pytest.raises(bipnet.DTypeError, match="nested torch tensor"):
+        door(nested)
+    with pytest.raises(bipnet.InputError, match="meta device"):
+        bipnet.prune(torch.zeros(2, 3, device="meta"), 0.5)

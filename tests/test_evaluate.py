@@ -12,6 +12,7 @@ import pytest
 import torch
 from sklearn.metrics import accuracy_score
 from torch import nn
+from torch.nn.utils import prune
 from torch.utils.data import DataLoader, TensorDataset
 
 import bipnet
@@ -382,6 +383,104 @@ def test_many_at_once__check_their_data(x: torch.Tensor, y: torch.Tensor, messag
         perceptrons.accuracy(x, y)
 
 
+@pytest.mark.parametrize("name", ["0.weight", "0.weight_orig"])
+def test_stacked_accuracy__leaves_a_pruned_model_as_it_was(name: str) -> None:
+    model = mlp(6, 16, 3)
+    prune.l1_unstructured(model[0], "weight", amount=0.5)
+    assert list_layers(model)[0].info.name == "0.weight"
+    x, y = samples(64, 6)
+    before = model[0].weight.detach().clone()
+    stack = torch.randn(3, 16, 6)
+    found = stacked_accuracy(model, {name: stack}, x, y)
+    assert torch.equal(model[0].weight, before)
+    with pytest.raises(bipnet.InputError, match="NaN"):
+        stacked_accuracy(model, {name: stack * float("inf")}, x, y)
+    assert float(model[0].weight.detach().sum()) == float(before.sum())
+    expected = []
+    for values in stack:
+        model[0].weight_orig.data.copy_(values)
+        expected.append(Accuracy((x, y))(model))
+    assert found.tolist() == expected
+
+
+def test_stacked_accuracy__refuses_one_parameter_under_two_names() -> None:
+    model = mlp(6, 16, 3)
+    prune.l1_unstructured(model[0], "weight", amount=0.5)
+    stack = torch.zeros(2, 16, 6)
+    with pytest.raises(bipnet.InputError, match=r"'0.weight_orig', which has its stack already"):
+        stacked_accuracy(model, {"0.weight": stack, "0.weight_orig": stack}, *samples(4, 6))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_accuracy__gives_a_model_inputs_of_its_dtype(dtype: torch.dtype) -> None:
+    model, (x, y) = mlp(6, 16, 3).to(dtype), samples(64, 6)
+    with torch.no_grad():
+        expected = naive_accuracy(model(x.to(dtype)), y)
+    assert Accuracy((x, y))(model) == expected
+    stack = {"0.weight": model[0].weight.detach()[None]}
+    assert stacked_accuracy(model, stack, x.numpy(), y.numpy()).tolist() == [expected]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("batch_size", [0, -1, 1.5, True, None])
+def test_accuracy__refuses_what_is_no_batch_size(batch_size: Any) -> None:
+    model, (x, y) = mlp(6, 16, 3), samples(4, 6)
+    with pytest.raises(bipnet.InputError, match="batch_size must be a whole number"):
+        Accuracy((x, y), batch_size=batch_size)
+    stack = {"0.weight": torch.zeros(2, 16, 6)}
+    with pytest.raises(bipnet.InputError, match="batch_size must be a whole number"):
+        stacked_accuracy(model, stack, x, y, batch_size=batch_size)
+
+
+def test_accuracy__refuses_what_it_cannot_use() -> None:
+    x, y = samples(4, 6)
+    with pytest.raises(bipnet.InputError, match=r"DataLoader or a pair .* got None"):
+        Accuracy(None)  # type: ignore[arg-type]
+    for device in ("gpu", "cuda:99"):
+        with pytest.raises(bipnet.InputError, match=f"device '{device}' cannot be used: "):
+            Accuracy((x, y), device=device)
+    with pytest.raises(bipnet.InputError, match=r"must be a torch.nn.Module, got function"):
+        Accuracy((x, y))(lambda inputs: inputs)  # type: ignore[arg-type]
+    with pytest.raises(bipnet.InputError, match=r"dimension of samples, got \(4, 6\) and \(\)"):
+        Accuracy((x, torch.tensor(1)))(mlp(6, 16, 3))
+
+
+class SeenError(Exception):
+    """Says on which devices a model got its weights and inputs."""
+
+
+def test_many_at_once__move_data_to_the_device_of_the_model(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # The meta device stands in for a GPU: nothing can be computed on it, but much can be seen.
+    class Elsewhere(nn.Linear):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            raise SeenError(self.weight.device.type, x.device.type)
+
+    x, y = samples(4, 6)
+    stack = {"weight": torch.zeros(2, 3, 6)}
+    with pytest.raises(SeenError) as seen:
+        stacked_accuracy(Elsewhere(6, 3, device="meta"), stack, x, y)
+    assert seen.value.args == ("meta", "meta")
+
+    def stand_in(logits: torch.Tensor) -> tuple[torch.Tensor, None]:
+        assert logits.device.type == "meta"
+        return torch.zeros(logits.shape[:-1], dtype=torch.int64, device="meta"), None
+
+    moved: list[str] = []
+
+    def cpu(tensor: torch.Tensor) -> torch.Tensor:
+        moved.append(tensor.device.type)
+        return torch.zeros(tensor.shape, dtype=tensor.dtype)
+
+    monkeypatch.setattr("bipnet.torch.mlp.predicted", stand_in)
+    monkeypatch.setattr(torch.Tensor, "cpu", cpu)
+    perceptrons = MLPStack(
+        [torch.zeros(2, 6, 3, device="meta")], [torch.zeros(2, 3, device="meta")]
+    )
+    assert perceptrons.accuracy(x, y).tolist() == [0, 0]
+    assert moved == ["meta"]
+
+
 # -- stacks of perceptrons -----------------------------------------------------------------------
 
 
@@ -426,6 +525,17 @@ def test_mlp_stack__starts_like_torch_does() -> None:
         assert len({float(w[0, 0]) for w in weight}) == 40
     again = MLPStack.initialised([400, 50, 10], 40, torch.Generator().manual_seed(3))
     assert all(torch.equal(a, b) for a, b in zip(stack.weights, again.weights, strict=True))
+
+
+def test_mlp_stack__refuses_what_does_not_fit() -> None:
+    weight, bias = torch.zeros(2, 3, 4), torch.zeros(2, 4)
+    for weights, biases in (([], []), ([weight], []), ([weight], [bias, bias])):
+        with pytest.raises(bipnet.InputError, match="at least one layer and a bias for each"):
+            MLPStack(weights, biases)
+    with pytest.raises(bipnet.InputError, match="at least one layer"):
+        MLPStack.initialised([5], 2, torch.Generator())
+    with pytest.raises(bipnet.InputError, match="take 3 inputs, the data has 6"):
+        MLPStack([weight], [bias]).predictions(torch.zeros(5, 6))
 
 
 def test_mlp_stack__resolves_ties_like_accuracy() -> None:

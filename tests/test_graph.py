@@ -208,6 +208,30 @@ def test_graph__without_a_copy_shares_a_c_ordered_array() -> None:
     assert V.flags.writeable  # the caller's own array is not locked
 
 
+def test_graph__a_copy_of_a_sharing_graph_shares_nothing() -> None:
+    V, sparse = W.copy(), scipy.sparse.csr_array(W)
+    sharing = [SignedBipartiteGraph(V, copy=False), SignedBipartiteGraph(sparse, copy=False)]
+    copies = [
+        make(g)
+        for g in sharing
+        for make in (
+            SignedBipartiteGraph,
+            copy.copy,
+            lambda g: SignedBipartiteGraph(SignedBipartiteGraph(g, copy=False)),
+        )
+    ]
+    drawn = bipnet.randomize(sharing[1], "B", rng=1)
+    before = drawn.to_array().copy()
+    V[0, 0] = 99
+    for array in (sparse.data, sparse.indices, sparse.indptr):
+        array[...] = 0
+    for g in copies:
+        assert np.array_equal(g.to_array(), W)
+    assert np.array_equal(drawn.to_array(), before)
+    own = copies[0]
+    assert np.shares_memory(SignedBipartiteGraph(own).to_array(), own.to_array())
+
+
 def test_graph__dense_copies_of_a_sparse_graph_are_the_callers_own() -> None:
     g = as_csr_graph(W)
     g.to_array()[...] = 0
@@ -358,3 +382,8 @@ def test_weights__are_those_it_was_made_from() -> None:
     sparse = SignedBipartiteGraph(scipy.sparse.coo_array(W)).weights
     assert isinstance(sparse, scipy.sparse.csr_array)
     assert np.array_equal(sparse.toarray(), W)
+
+
+def test_graph__refuses_labels_that_are_no_list() -> None:
+    with pytest.raises(bipnet.InputError, match="left_labels must be a list of 3 labels, got 3"):
+        SignedBipartiteGraph(W, left_labels=3)  # type: ignore[arg-type]

@@ -67,3 +67,26 @@ def test_kernels_folder__is_not_importable(tmp_path: Path) -> None:
 def test_getattr__of_an_unknown_name_is_an_attribute_error(tmp_path: Path) -> None:
     code = "import bipnet\ntry:\n bipnet.rewire\nexcept AttributeError as error: print(error)"
     assert "has no attribute 'rewire'" in printed_by(code, tmp_path)
+
+
+def test_dir__names_the_store_without_loading_it(tmp_path: Path) -> None:
+    assert set(printed_by("import bipnet; print(*dir(bipnet))", tmp_path).split()) >= {
+        "Store",
+        "new_store",
+        "open_store",
+        "randomize",
+    }
+    assert loaded_by("import bipnet; dir(bipnet)", tmp_path) == set()
+
+
+def test_import__loads_these_packages_and_no_others(tmp_path: Path) -> None:
+    code = """
+import sys
+before = set(sys.modules)
+import bipnet
+new = {name.partition(".")[0] for name in set(sys.modules) - before}
+print(*sorted(new - set(sys.stdlib_module_names)))
+"""
+    found = set(printed_by(code, tmp_path).split())
+    modules_of_cython = {name for name in found if "cython" in name}  # within numpy.random
+    assert found - modules_of_cython == {"bipnet", "ml_dtypes", "numpy", "psutil"}

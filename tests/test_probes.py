@@ -108,7 +108,7 @@ def test_add_noise__touches_edges_alone(dtype: Any, distribution: Any) -> None:
 @pytest.mark.parametrize("name", ["prune", "flip_signs"])
 def test_share__of_zero_changes_nothing_and_of_one_everything(name: str) -> None:
     probe = getattr(bipnet, name)
-    nothing: list[Any] = [0, 0.0, False, np.float32(0)]
+    nothing: list[Any] = [0, 0.0, np.int64(0), np.float32(0)]
     everything: list[Any] = [1, 1.0, np.int64(1)]
     for share in nothing:
         assert same_bits(probe(W, share), W)
@@ -430,3 +430,10 @@ def test_add_noise__refuses_a_scale_that_is_none(scale: Any) -> None:
 def test_add_noise__refuses_what_randomize_refuses(options: dict[str, Any], message: str) -> None:
     with pytest.raises(bipnet.InputError, match=message):
         bipnet.add_noise(W, 0.1, **options)
+
+
+@pytest.mark.parametrize("flag", [True, False, np.True_])
+@pytest.mark.parametrize("probe", [bipnet.prune, bipnet.add_noise, bipnet.flip_signs])
+def test_probe__takes_no_bool_for_a_number(probe: Callable[..., Any], flag: Any) -> None:
+    with pytest.raises(bipnet.InputError, match=r"must be a .*number.* got .*(True|False)"):
+        probe(W, flag)

@@ -559,3 +559,134 @@ def test_layers__stacked_experts_lie_as_their_model_type_says(
     layers = list_layers(Experts(model_type))
     assert [layer.info.name for layer in layers] == ["experts.down_proj#0", "experts.down_proj#1"]
     assert [layer.info.shape for layer in layers] == [shape, shape]
+
+
+# -- memory that two layers share --------------------------------------------------------------
+
+
+class Autoencoder(nn.Module):
+    """An encoder and a decoder with one memory."""
+
+    def __init__(
+        self, view: Callable[[Any], Any], first: Callable[[Any], Any] = lambda w: w
+    ) -> None:
+        super().__init__()
+        self.enc, self.dec = nn.Linear(6, 4), nn.Linear(4, 6)
+        memory = self.enc.weight.data.clone()
+        self.enc.weight = nn.Parameter(first(memory))
+        self.dec.weight = nn.Parameter(view(memory))
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        Autoencoder(lambda w: w.t()),
+        Autoencoder(lambda w: w[1:3]),
+        Autoencoder(lambda w: w[:, ::2]),
+    ],
+    ids=["transposed", "rows", "columns"],
+)
+def test_swapped__refuses_two_layers_in_one_memory(model: nn.Module) -> None:
+    before = contents(model)
+    with pytest.raises(bipnet.InputError, match=r"'enc.weight' and 'dec.weight' overlap"):
+        list_layers(model)
+    with (
+        pytest.raises(bipnet.InputError, match=r"overlap in memory.*layers=.*clone"),
+        swapped(model, "A", rng=1),
+    ):
+        pytest.fail("nothing may be put in")
+    given = {f"{name}.weight": list_layers(model, name)[0].graph() for name in ("enc", "dec")}
+    with pytest.raises(bipnet.InputError, match="overlap"), swapped(model, weights=given):
+        pytest.fail("nothing may be put in")
+    assert contents(model) == before
+    with swapped(model, "A", layers="enc", rng=1) as put:  # one of them: the other follows
+        assert list_layers(model, "enc")[0].graph() == put["enc.weight"]
+        assert changed(before, model) == {"enc.weight", "dec.weight"}
+    assert contents(model) == before
+
+
+def test_swapped__takes_two_halves_of_one_memory() -> None:
+    model = Autoencoder(lambda w: w[:, 1::2], first=lambda w: w[:, ::2])
+    before = contents(model)
+    with swapped(model, "A", rng=1) as put:
+        for layer in list_layers(model):
+            assert layer.graph() == put[layer.info.name]
+        assert changed(before, model) == {"enc.weight", "dec.weight"}
+    assert contents(model) == before
+
+
+# -- given weights -----------------------------------------------------------------------------
+
+
+def test_swapped__takes_the_name_of_a_module_with_one_layer(net: Net) -> None:
+    W = np.arange(48, dtype=np.float32).reshape(6, 8)
+    with swapped(net, weights={"fc": W}) as put:
+        assert list(put) == ["fc.weight"]
+        assert np.array_equal(net.fc.weight.detach().numpy(), W.T)
+
+
+def test_swapped__refuses_given_weights_that_say_too_little_or_too_much(net: Net) -> None:
+    W = np.ones((6, 8), np.float32)
+    bad = W.copy()
+    bad[2, 3] = np.nan
+    cases: list[tuple[dict[str, Any], str]] = [
+        ({"weights": {}}, "weights= is empty"),
+        ({"weights": {"fc.weight": bad}}, r"layer fc.weight: W\[2, 3\] is nan"),
+        ({"weights": {"fc": W, "fc.weight": W}}, "'fc.weight' is or is tied to a layer that has"),
+        ({"weights": {"conv": W}}, "more than one layer.*conv.weight#0, conv.weight#1"),
+        ({"weights": {"fc": W}, "rng": 1}, "rng go with null="),
+        ({"weights": {"fc": W}, "index": 2, "steps": 3}, "index, steps go with null="),
+        ({"weights": {"fc": W}, "method": "trade"}, "method go with null="),
+    ]
+    before = contents(net)
+    for options, message in cases:
+        with pytest.raises(bipnet.InputError, match=message), swapped(net, **options):
+            pytest.fail("nothing may be put in")
+    assert contents(net) == before
+
+
+# -- parameters of an odd kind -----------------------------------------------------------------
+
+
+def test_swapped__refuses_an_expanded_parameter() -> None:
+    model = nn.Linear(4, 3)
+    model.weight = nn.Parameter(torch.ones(1, 4).expand(3, 4))
+    with (
+        pytest.raises(bipnet.InputError, match="weight is an expanded tensor"),
+        swapped(model, weights={"weight": np.ones((4, 3), np.float32)}),
+    ):
+        pytest.fail("nothing may be put in")
+
+
+@pytest.mark.parametrize("shape", [(8, 6), (2, 2)])
+def test_swapped__puts_back_a_parameter_that_was_replaced_inside(
+    net: Net, shape: tuple[int, int]
+) -> None:
+    def replaces(how: str) -> None:
+        with swapped(net, "A", layers=["fc", "embed"], rng=1):
+            if how == "data":
+                net.fc.weight.data = torch.zeros(shape)
+            else:
+                net.fc.weight = nn.Parameter(torch.zeros(shape))
+                net.embed.weight = nn.Parameter(torch.zeros(shape))
+            raise ZeroDivisionError
+
+    before, parameter = contents(net), net.fc.weight
+    for how in ("data", "parameter"):
+        with pytest.raises(ZeroDivisionError):
+            replaces(how)
+        assert contents(net) == before
+        assert net.fc.weight is parameter
+        assert net.head.weight is net.embed.weight
+
+
+@pytest.mark.parametrize("model", ["x", nn.Linear(3, 2).state_dict(), None])
+def test_list_layers__refuses_what_is_no_module(model: Any) -> None:
+    with pytest.raises(bipnet.InputError, match=r"must be a torch.nn.Module, got .*mlp_from_state"):
+        list_layers(model)
+
+
+@pytest.mark.parametrize("layers", [3, [None], [3.0, "fc"]])
+def test_list_layers__refuses_what_is_no_glob(net: Net, layers: Any) -> None:
+    with pytest.raises(bipnet.InputError, match="must be a glob or a list of globs, got"):
+        list_layers(net, layers)

@@ -589,3 +589,16 @@ def test_list_layers__gives_what_every_null_model_takes(null: str) -> None:
     for layer in list_layers(model):
         graph = layer.graph()
         assert bipnet.verify(graph, bipnet.randomize(graph, null, rng=1), null).ok
+
+
+def test_default_layers__have_a_classifier_but_no_vocabulary_head() -> None:
+    class Two(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body, self.classifier = nn.Linear(6, 5), nn.Linear(5, 3)
+            self.lm_head = nn.Linear(5, 11, bias=False)
+
+    assert names(Two()) == ["body.weight", "classifier.weight"]
+    assert names(Two(), "lm_head") == ["lm_head.weight"]
+    for said in ("classifier", "lm_head", "only by name"):
+        assert said in str(list_layers.__doc__)

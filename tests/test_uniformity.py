@@ -260,6 +260,35 @@ def test_assert_follows__notices_a_biased_shuffle(
         assert_follows(expected, lambda i: biased(rng))
 
 
+def lopsided_kernel(part: Any, bounds: Any, *rest: Any) -> None:
+    """Stands in for the kernel of A: swaps each place with any, not with one still open."""
+    rng = np.random.default_rng(np.atleast_1d(rest[4]))
+    n = int(bounds[-1])
+    for i in range(n):
+        j = int(rng.integers(n))
+        part[[i, j]] = part[[j, i]]
+
+
+def right_kernel(part: Any, bounds: Any, *rest: Any) -> None:
+    """The same stand-in without the fault."""
+    part[...] = np.random.default_rng(np.atleast_1d(rest[4])).permutation(part)
+
+
+def test_assert_follows__notices_a_biased_kernel_behind_randomize(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    expected = law("dense", "A")
+
+    def draw(i: int) -> bytes:
+        return bipnet.randomize(matrix("dense"), "A", rng=SEED, index=i).tobytes()
+
+    monkeypatch.setattr("bipnet_kernels.permute_segments", right_kernel)
+    assert_follows(expected, draw)
+    monkeypatch.setattr("bipnet_kernels.permute_segments", lopsided_kernel)
+    with pytest.raises(AssertionError, match="p = "):
+        assert_follows(expected, draw)
+
+
 def swap_once(R: my.Matrix, random: Random) -> bool:
     """Attempt one 2x2 checkerboard swap of signs, in place."""
     i, k = random.sample(range(R.shape[0]), 2)

@@ -10,6 +10,7 @@ import numpy as np
 
 from bipnet._biadjacency import Array, Biadjacency
 from bipnet._check import open_matrix
+from bipnet._memory import require_memory
 from bipnet.errors import InvariantError
 from bipnet.nulls.models import (
     ALPHA,
@@ -20,6 +21,8 @@ from bipnet.nulls.models import (
     NullModel,
     null_model,
 )
+
+_BYTES_PER_EDGE = 27  # places of the edges, and an order by node; beside two copies of the words
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,8 @@ def verify(W: Any, R: Any, null: str | NullModel, *, strict: bool = True) -> Ver
         An invariant is broken; its ``report`` has all of them.
     InputError, DTypeError
         ``W`` or ``R`` is no matrix bipnet takes.
+    TooLargeError
+        Comparing the edges would not fit into memory.
 
     Examples
     --------
@@ -122,6 +127,9 @@ def _checks(before: Biadjacency, after: Biadjacency, model: NullModel) -> list[I
     if shared:
         # Nothing else can be compared cell by cell: every invariant is broken for this reason.
         return [InvariantCheck(name, False, shared) for name in model.preserves]
+    n_edges = before.n_edges + after.n_edges
+    per_edge = _BYTES_PER_EDGE + 2 * before.dtype.itemsize
+    require_memory(n_edges * per_edge, f"comparing {before.shape} matrices edge by edge")
     comparison = _Comparison(before, after)
     found = [(name, comparison.difference(name)) for name in model.preserves]
     return [InvariantCheck(name, not where, where) for name, where in found]

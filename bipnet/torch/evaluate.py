@@ -44,7 +44,8 @@ class Accuracy:
     ----------
     data
         A DataLoader (or any iterable that can be run through again) of (inputs, labels), or a
-        pair (x, y) of tensors or arrays: (n, ...) inputs, (n,) integer labels.
+        pair (x, y) of tensors or arrays: (n, ...) inputs, (n,) integer labels. Floating-point
+        inputs are rounded to the model's dtype.
     device
         Where to evaluate; by default wherever the model's parameters are.
     batch_size
@@ -53,7 +54,8 @@ class Accuracy:
     Raises
     ------
     InputError
-        No samples, labels that do not fit, NaN logits, a model without (n, n_classes) outputs.
+        No data, no module, no batch size or device; no samples, labels that do not fit, NaN
+        logits, a model without (n, n_classes) outputs.
 
     Examples
     --------
@@ -71,9 +73,11 @@ class Accuracy:
         device: str | torch.device | None = None,
         batch_size: int = 1024,
     ) -> None:
+        if not isinstance(data, Iterable):
+            raise InputError(f"data must be a DataLoader or a pair (x, y), got {data!r}")
         self._data = data
-        self._device = device
-        self._batch_size = batch_size
+        self._device = _checked_device(device)
+        self._batch_size = checked_batch_size(batch_size)
 
     def __call__(self, model: nn.Module) -> float:
         """The accuracy of ``model``."""
@@ -81,14 +85,13 @@ class Accuracy:
 
     def score(self, model: nn.Module) -> Score:
         """Accuracy, number of samples and number of ties of ``model``."""
-        device = self._device
-        if device is None:
-            first = next(model.parameters(), torch.empty(0))
-            device = first.device
+        if not isinstance(model, nn.Module):
+            raise InputError(f"the model must be a torch.nn.Module, got {type(model).__name__}")
+        device = device_of(model) if self._device is None else self._device
         n_correct = n_samples = n_ties = 0
         with evaluating(model):
             for x, y in self._batches():
-                logits = logits_of(model(x.to(device)))
+                logits = logits_of(model(as_model_input(x.to(device), model)))
                 labels = checked_labels(y, logits.shape[-2], logits.shape[-1]).to(logits.device)
                 classes, tied = predicted(logits)
                 n_correct += int((classes == labels).sum())
@@ -112,6 +115,35 @@ class Accuracy:
         yield from zip(
             torch.split(x, self._batch_size), torch.split(y, self._batch_size), strict=True
         )
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Where the model's first parameter is; the CPU if it has none."""
+    return next(model.parameters(), torch.empty(0)).device
+
+
+def as_model_input(x: torch.Tensor, model: nn.Module) -> torch.Tensor:
+    """Floating-point inputs in the dtype of the model, if all its floats have one."""
+    dtypes = {p.dtype for p in model.parameters() if p.is_floating_point()}
+    return x.to(dtypes.pop()) if x.is_floating_point() and len(dtypes) == 1 else x
+
+
+def checked_batch_size(batch_size: int) -> int:
+    """A number of samples of at least 1."""
+    whole = isinstance(batch_size, (int, np.integer)) and not isinstance(batch_size, bool)
+    if not whole or batch_size < 1:
+        raise InputError(f"batch_size must be a whole number of at least 1, got {batch_size!r}")
+    return int(batch_size)
+
+
+def _checked_device(device: str | torch.device | None) -> torch.device | None:
+    if device is None:
+        return None
+    try:
+        return torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError, TypeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise InputError(f"device {device!r} cannot be used: {reason}") from None
 
 
 @contextmanager
@@ -155,6 +187,10 @@ def predicted(logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 def require_samples(x: torch.Tensor, y: torch.Tensor) -> None:
     """Raise unless there are samples and as many labels."""
+    if x.ndim == 0 or y.ndim == 0:
+        raise InputError(
+            f"x and y need a dimension of samples, got {tuple(x.shape)} and {tuple(y.shape)}"
+        )
     if len(x) != len(y):
         raise InputError(f"x has {len(x)} samples and y {len(y)} labels")
     if len(x) == 0:
@@ -189,9 +225,12 @@ def stacked_accuracy(
     model
         The architecture; its parameters and buffers serve where ``stacks`` has none.
     stacks
-        Parameter name -> (n_realizations, *shape) values, in the parameter's own layout.
+        Parameter name -> (n_realizations, *shape) values, in the parameter's own layout. A
+        pruned parameter is named as `list_layers` names it, or with its ``_orig``; its mask
+        applies to every realization.
     x, y
-        (n, ...) inputs and (n,) integer labels, shared by all realizations.
+        (n, ...) inputs and (n,) integer labels, shared by all realizations. They and the stacks
+        are moved to the model's device.
     batch_size
         Samples per pass.
 
@@ -213,6 +252,7 @@ def stacked_accuracy(
     array([1., 0.])
     """
     own = dict(model.named_parameters())
+    stacks = _by_parameter(own, stacks)
     for name, stack in stacks.items():
         if name not in own:
             raise InputError(f"the model has no parameter {name!r}; it has: {', '.join(own)}")
@@ -224,19 +264,58 @@ def stacked_accuracy(
     lengths = {len(stack) for stack in stacks.values()}
     if len(lengths) != 1 or lengths == {0}:
         raise InputError(f"all stacks must have one length of at least 1, got {sorted(lengths)}")
+    x, y = torch.as_tensor(x), torch.as_tensor(y)
     require_samples(x, y)
+    batch_size = checked_batch_size(batch_size)
+    x = as_model_input(x, model)
+    device = device_of(model)
+    stacks = {name: stack.to(device) for name, stack in stacks.items()}
 
     def forward(realization: dict[str, torch.Tensor], inputs: torch.Tensor) -> torch.Tensor:
         return logits_of(torch.func.functional_call(model, realization, (inputs,)))
 
     correct = torch.zeros(lengths.pop(), dtype=torch.int64)
-    with evaluating(model):
+    with evaluating(model), _keeping_plain_tensors(model):
         for inputs, labels in zip(
             torch.split(x, batch_size), torch.split(y, batch_size), strict=True
         ):
-            logits = torch.func.vmap(forward, in_dims=(0, None))(dict(stacks), inputs)
+            logits = torch.func.vmap(forward, in_dims=(0, None))(stacks, inputs.to(device))
             good = checked_labels(labels, len(inputs), logits.shape[-1]).to(logits.device)
             classes, _ = predicted(logits)
             correct += (classes == good).sum(dim=1).cpu()
     accuracies: npt.NDArray[np.float64] = correct.numpy() / len(y)
     return accuracies
+
+
+def _by_parameter(
+    own: Mapping[str, torch.Tensor], stacks: Mapping[str, torch.Tensor]
+) -> dict[str, torch.Tensor]:
+    """The stacks under the names of the parameters: a pruned one is its ``_orig``."""
+    renamed = {}
+    for name, stack in stacks.items():
+        parameter = f"{name}_orig" if name not in own and f"{name}_orig" in own else name
+        if parameter in renamed:
+            raise InputError(
+                f"{name!r} is the parameter {parameter!r}, which has its stack already"
+            )
+        renamed[parameter] = stack
+    return renamed
+
+
+@contextmanager
+def _keeping_plain_tensors(model: nn.Module) -> Iterator[None]:
+    """Tensors that are no parameters (a pruned weight) are what they were afterwards.
+
+    Hooks compute them at each pass, within vmap as tensors that mean nothing outside it.
+    """
+    kept = [
+        (module, name, value)
+        for module in model.modules()
+        for name, value in vars(module).items()
+        if isinstance(value, torch.Tensor)
+    ]
+    try:
+        yield
+    finally:
+        for module, name, value in kept:
+            vars(module)[name] = value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,9 +47,13 @@ class TensorAt:
     @property
     def tensor(self) -> torch.Tensor:
         """The tensor that holds the weights (before any pruning mask)."""
-        name = f"{self.parameter}_orig" if self.mask is not None else self.parameter
-        tensor: torch.Tensor = getattr(self.module, name).data
+        tensor: torch.Tensor = getattr(self.module, self.stored).data
         return tensor
+
+    @property
+    def stored(self) -> str:
+        """The name of the parameter in its module (a pruned one's is another)."""
+        return f"{self.parameter}_orig" if self.mask is not None else self.parameter
 
     @property
     def mask(self) -> torch.Tensor | None:
@@ -107,6 +111,8 @@ def list_layers(model: nn.Module, layers: str | Sequence[str] | None = None) -> 
         Any module. Linear (out, in) weights are transposed; embeddings are rows-left;
         convolutions are (in * kernel, out) per group; Hugging Face ``Conv1D`` lies as it is.
         Tied weights are one layer, pruning masks are folded in.
+        A classifier's last linear layer is taken by default, as in the paper; a head over a
+        vocabulary (``lm_head``), embeddings and recurrent weights only by name.
     layers
         Glob or globs on tensor or module names.
 
@@ -114,6 +120,9 @@ def list_layers(model: nn.Module, layers: str | Sequence[str] | None = None) -> 
     ------
     LayerNotFoundError
         A glob matches nothing; lists what there is.
+    InputError
+        No module; ``layers`` that are no globs; two of the layers overlap in memory without
+        being the same tensor (one is the transpose of the other): both would change with each.
 
     Examples
     --------
@@ -122,12 +131,22 @@ def list_layers(model: nn.Module, layers: str | Sequence[str] | None = None) -> 
     >>> [(layer.info.name, layer.info.shape) for layer in list_layers(model)]
     [('0.weight', (4, 3)), ('2.weight', (3, 2))]
     """
+    if not isinstance(model, nn.Module):
+        raise InputError(
+            f"the model must be a torch.nn.Module, got {type(model).__name__}; put a state dict"
+            " into its model first (load_state_dict, or bipnet.torch.mlp_from_state for an MLP)"
+        )
+    several = isinstance(layers, Iterable) and all(isinstance(glob, str) for glob in layers)
+    if layers is not None and not several:
+        raise InputError(f"layers must be a glob or a list of globs, got {layers!r}")
     globs = [layers] if isinstance(layers, str) else list(layers or [])
     found, skipped = survey(model)
     infos = [layer.info for layer in found]
     chosen = matching_layers(infos, globs, type(model).__name__, skipped)
     names = {info.name for info in chosen}
-    return [layer for layer in found if layer.info.name in names]
+    taken = [layer for layer in found if layer.info.name in names]
+    require_apart(taken)
+    return taken
 
 
 def survey(model: nn.Module) -> tuple[list[ModuleLayer], list[Skipped]]:
@@ -154,10 +173,59 @@ def survey(model: nn.Module) -> tuple[list[ModuleLayer], list[Skipped]]:
 
 def memory_of(tensor: torch.Tensor) -> object:
     """Equal for tensors that are the same values in the same memory."""
-    if tensor.is_meta or tensor.layout is not torch.strided:
+    if not _has_memory(tensor):
         return id(tensor)
     storage = tensor.untyped_storage().data_ptr()
     return storage, tensor.storage_offset(), tuple(tensor.shape), tensor.stride(), tensor.dtype
+
+
+def require_apart(layers: Sequence[ModuleLayer]) -> None:
+    """Raise if two layers overlap in memory and are not the same tensor (a transposed tie)."""
+    ats = {id(layer.at): layer.at for layer in layers}.values()
+    placed = sorted(
+        ((*_span(at.tensor), at) for at in ats if _has_memory(at.tensor)),
+        key=lambda place: place[0],
+    )
+    for i, (_, end, at) in enumerate(placed):
+        for start, _, other in placed[i + 1 :]:
+            if start >= end:
+                break
+            if np.shares_memory(_outline(at.tensor), _outline(other.tensor)):
+                first, second = at.spec.name, other.spec.name
+                raise InputError(
+                    f"layers {first!r} and {second!r} overlap in memory but do not lie alike (one"
+                    " is the transpose or a part of the other), so each would change both; name"
+                    " one of them with layers=, or give the other a copy of its own"
+                    " (nn.Parameter(weight.detach().clone()))"
+                )
+
+
+def _has_memory(tensor: torch.Tensor) -> bool:
+    return not tensor.is_meta and tensor.layout is torch.strided
+
+
+def _span(tensor: torch.Tensor) -> tuple[int, int]:
+    """First byte and the byte after the last one."""
+    steps = sum((n - 1) * step for n, step in zip(tensor.shape, tensor.stride(), strict=True))
+    return tensor.data_ptr(), tensor.data_ptr() + (steps + 1) * tensor.element_size()
+
+
+class _Outline:
+    """Where a tensor lies, for NumPy to compare; its memory is never read."""
+
+    def __init__(self, tensor: torch.Tensor) -> None:
+        size = tensor.element_size()
+        self.__array_interface__ = {
+            "version": 3,
+            "shape": tuple(tensor.shape),
+            "strides": tuple(step * size for step in tensor.stride()),
+            "typestr": f"|V{size}",
+            "data": (tensor.data_ptr(), True),
+        }
+
+
+def _outline(tensor: torch.Tensor) -> Array:
+    return np.asarray(_Outline(tensor))
 
 
 def _canonical(tied: list[TensorAt]) -> TensorAt:

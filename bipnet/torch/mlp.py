@@ -145,6 +145,13 @@ class MLPStack:
     weights: list[torch.Tensor]
     biases: list[torch.Tensor]
 
+    def __post_init__(self) -> None:
+        if not self.weights or len(self.weights) != len(self.biases):
+            raise InputError(
+                "an MLPStack needs at least one layer and a bias for each, got"
+                f" {len(self.weights)} weights and {len(self.biases)} biases"
+            )
+
     def __len__(self) -> int:
         return len(self.weights[0])
 
@@ -164,6 +171,9 @@ class MLPStack:
 
     def logits(self, x: torch.Tensor) -> torch.Tensor:
         """(n_networks, n, n_classes): inputs shared (n, n_left) or own (n_networks, n, n_left)."""
+        n_left = self.weights[0].shape[1]
+        if x.shape[-1] != n_left:
+            raise InputError(f"the networks take {n_left} inputs, the data has {x.shape[-1]}")
         hidden = x
         for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             if layer:
@@ -181,7 +191,11 @@ class MLPStack:
     def predictions(self, x: torch.Tensor, *, batch_size: int = 1024) -> torch.Tensor:
         """(n_networks, n) predicted classes, all networks together; ties as in `Accuracy`."""
         with torch.no_grad():
-            parts = [predicted(self.logits(inputs))[0] for inputs in torch.split(x, batch_size)]
+            device = self.weights[0].device
+            parts = [
+                predicted(self.logits(inputs.to(device)))[0]
+                for inputs in torch.split(x, batch_size)
+            ]
         return torch.cat(parts, dim=1)
 
     def accuracy(
@@ -190,7 +204,8 @@ class MLPStack:
         """(n_networks,) accuracies, all networks scored together; ties as in `Accuracy`."""
         require_samples(x, y)
         labels = checked_labels(y, len(x), self.weights[-1].shape[-1])
-        correct = (self.predictions(x, batch_size=batch_size) == labels).sum(dim=1)
+        classes = self.predictions(x, batch_size=batch_size)
+        correct = (classes == labels.to(classes.device)).sum(dim=1).cpu()
         accuracies: npt.NDArray[np.float64] = correct.numpy() / len(y)
         return accuracies
 

@@ -12,11 +12,18 @@ from torch import nn
 
 from bipnet._streams import RNGLike, Seed, resolve_seed
 from bipnet.convert.orientation import to_matrix
-from bipnet.convert.source import require_same_frame
+from bipnet.convert.source import naming, require_same_frame
 from bipnet.errors import InputError, LayerNotFoundError
 from bipnet.graph import SignedBipartiteGraph
 from bipnet.nulls import NullModel, randomize
-from bipnet.torch.layers import ModuleLayer, TensorAt, list_layers, put_pieces, survey
+from bipnet.torch.layers import (
+    ModuleLayer,
+    TensorAt,
+    list_layers,
+    put_pieces,
+    require_apart,
+    survey,
+)
 
 
 @contextlib.contextmanager
@@ -45,7 +52,7 @@ def swapped(
         "A" to "G": randomise each chosen layer. Biases are never touched.
     weights
         Instead of ``null``: matrices or graphs by layer name, rows = left nodes (inputs) as
-        `list_layers` gives them.
+        `list_layers` gives them. A module's name will do if it has one layer.
     layers
         Glob or globs on tensor or module names (with ``null``); linear and convolution weights
         by default.
@@ -60,8 +67,9 @@ def swapped(
     Raises
     ------
     InputError
-        Neither or both of ``null`` and ``weights``; ``layers`` with ``weights``; weights of
-        another shape or dtype, or where a pruning mask has none.
+        Neither or both of ``null`` and ``weights``; options of ``null`` with ``weights``, or
+        none in it; NaN or infinite weights, weights of another shape or dtype, or where a
+        pruning mask has none; layers that overlap in memory.
     LayerNotFoundError
         No such layer; lists what there is.
 
@@ -79,6 +87,11 @@ def swapped(
         raise InputError("swapped needs either null='A'..'G' or weights={layer name: matrix}")
     if weights is not None and layers is not None:
         raise InputError("layers= goes with null=; weights= names its layers itself")
+    idle = {"rng": rng, "index": index or None, "method": method, "steps": steps}
+    if weights is not None and (given := [k for k, value in idle.items() if value is not None]):
+        raise InputError(f"{', '.join(given)} go with null=: weights= puts in what it is given")
+    if weights is not None and not weights:
+        raise InputError("weights= is empty: give at least one {layer name: matrix}")
     if null is not None:
         seed = resolve_seed(rng)
         new = {
@@ -101,7 +114,10 @@ def swapped(
         by_tensor.setdefault(layer.at, {})[layer.piece] = graph
     with contextlib.ExitStack() as restore:
         for at, pieces in by_tensor.items():
-            restore.callback(_put_back, at, at.tensor.clone())
+            _require_memory_per_weight(at)
+            parameter = at.module._parameters[at.stored]
+            assert parameter is not None
+            restore.callback(_put_back, at, parameter, at.tensor.clone())
             put_pieces(at, pieces)
         yield {layer.info.name: graph for layer, graph in new.items()}
 
@@ -109,19 +125,28 @@ def swapped(
 def _named(model: nn.Module, weights: Mapping[str, Any]) -> dict[ModuleLayer, SignedBipartiteGraph]:
     found, _ = survey(model)
     by_name = {name: layer for layer in found for name in (*layer.info.aliases, layer.info.name)}
+    of_module: dict[str, list[ModuleLayer]] = {}
+    for layer in found:
+        of_module.setdefault(layer.info.module, []).append(layer)
     new = {}
     for name, matrix in weights.items():
-        if name not in by_name:
+        candidates = [by_name[name]] if name in by_name else of_module.get(name, [])
+        if len(candidates) > 1:
+            several = ", ".join(layer.info.name for layer in candidates)
+            raise InputError(f"{name!r} has more than one layer, name one of them: {several}")
+        if not candidates:
             known = ", ".join(layer.info.name for layer in found[:20])
             raise LayerNotFoundError(f"the model has no layer {name!r}; it has: {known}")
-        layer = by_name[name]
+        (layer,) = candidates
         if layer in new:
-            raise InputError(f"{name!r} is tied to a layer that has its weights already")
-        graph = SignedBipartiteGraph(matrix, copy=False)
+            raise InputError(f"{name!r} is or is tied to a layer that has its weights already")
+        with naming(f"weights of layer {layer.info.title}"):
+            graph = SignedBipartiteGraph(matrix, copy=False)
         require_same_frame(layer.info, graph)
         if layer.at.mask is not None:
             _require_within_mask(layer, graph)
         new[layer] = graph
+    require_apart(list(new))
     return new
 
 
@@ -140,6 +165,20 @@ def _require_within_mask(layer: ModuleLayer, graph: SignedBipartiteGraph) -> Non
         )
 
 
-def _put_back(at: TensorAt, saved: torch.Tensor) -> None:
-    at.tensor.copy_(saved)
+def _require_memory_per_weight(at: TensorAt) -> None:
+    """Of an expanded tensor one place in memory is many weights."""
+    lies = zip(at.tensor.shape, at.tensor.stride(), strict=True)
+    if any(n > 1 and step == 0 for n, step in lies):
+        raise InputError(
+            f"{at.spec.name} is an expanded tensor, many weights in one place of memory; give the"
+            " module a copy first (nn.Parameter(weight.detach().clone()))"
+        )
+
+
+def _put_back(at: TensorAt, parameter: nn.Parameter, saved: torch.Tensor) -> None:
+    at.module._parameters[at.stored] = parameter  # the block may have put another in its place
+    if parameter.shape == saved.shape:
+        parameter.data.copy_(saved)
+    else:
+        parameter.data = saved
     at.refresh()
