@@ -217,6 +217,14 @@ def test_verify__says_what_is_broken_and_where(cli: Run, files: Path) -> None:
     assert_refused(cli("verify", "W.npy", "mlp.pt", "--null", "D"), "has no layer")
 
 
+def test_verify__takes_a_lone_matrix_for_a_lone_matrix_alone(cli: Run, files: Path) -> None:
+    W = weights()
+    np.savez("one.npz", fc=W)
+    np.savez("two.npz", a=W, b=W)
+    assert cli("verify", "one.npz", "W.npy", "--null", "A")[0] == 0
+    assert_refused(cli("verify", "two.npz", "W.npy", "--null", "A"), "has no layer 'a'")
+
+
 # -- stores ------------------------------------------------------------------------------------
 
 

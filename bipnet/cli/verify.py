@@ -43,7 +43,7 @@ def verify(
     reports: list[tuple[LayerInfo, Verification]] = []
     with progress_bar(len(chosen), f"verify null model {model.letter}") as bar:
         for layer in chosen:
-            partner = _partner(layer, new)
+            partner = _partner(layer, old, new)
             report = verified(old.read(layer), new.read(partner), model, strict=False)
             reports.append((layer, report))
             bar.update()
@@ -76,11 +76,12 @@ def verify(
         click.get_current_context().exit(1)
 
 
-def _partner(layer: LayerInfo, source: Source) -> LayerInfo:
+def _partner(layer: LayerInfo, before: Source, source: Source) -> LayerInfo:
     """The layer of the same name; a lone matrix may have changed its name with its format."""
     for candidate in source.layers:
         if candidate.name == layer.name:
             return candidate
-    if len(source.layers) == 1 and layer.kind == "matrix" == source.layers[0].kind:
+    lone = len(before.layers) == len(source.layers) == 1
+    if lone and layer.kind == "matrix" == source.layers[0].kind:
         return source.layers[0]
     raise LayerNotFoundError(f"{source.path} has no layer {layer.title!r}, which the other one has")
