@@ -678,3 +678,61 @@ def test_store__copy_keeps_where_its_layers_are_from(cli: Run, files: Path) -> N
     assert after["source"] == before["source"] == "mlp.pt (torch state dict)"
     assert after["orientation"] == before["orientation"] == "right-left"
     assert after["provenance"]["copied_from"] == "s.zarr"
+
+
+@pytest.mark.parametrize("extra", [(), ("--json",)])
+def test_verify__that_fails_says_so_to_a_reader_who_has_gone(
+    files: Path, extra: tuple[str, ...]
+) -> None:
+    np.save("R.npy", -weights())
+    read, write = os.pipe()
+    os.close(read)
+    for after, code in (("R.npy", 1), ("W.npy", 0)):
+        done = subprocess.run(
+            [BIPNET, "verify", "W.npy", after, "--null", "B", *extra],
+            stdout=write,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=120,
+        )
+        assert (done.returncode, done.stderr) == (code, "")
+    os.close(write)
+
+
+@pytest.mark.parametrize("encoding", ["latin1", "utf-8:strict"])
+def test_stdout__that_cannot_show_a_name_gets_it_escaped(files: Path, encoding: str) -> None:
+    np.savez("names.npz", **{"層1😀": weights(), "é": weights()})
+    path = os.fsdecode(b"\xff.npz")
+    shutil.copy("names.npz", path)
+    environment = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
+    for extra in ((), ("--json",)):
+        done = subprocess.run(
+            [BIPNET, "layers", path, *extra], capture_output=True, timeout=120, env=environment
+        )
+        assert (done.returncode, done.stderr) == (0, b"")
+    text = done.stdout.decode("utf-8" if encoding.startswith("utf") else encoding)
+    assert [layer["name"] for layer in json.loads(text)["layers"]] == ["層1😀", "é"]
+    missing = subprocess.run(
+        [BIPNET, "layers", os.fsdecode(b"no\xff.npy")],
+        capture_output=True,
+        timeout=120,
+        env=environment,
+    )
+    assert missing.returncode == 2
+    assert missing.stderr.startswith(b"bipnet: error: no such file: no")
+    assert missing.stderr.count(b"\n") == 1
+
+
+def test_disk_full__during_export_is_one_line_with_the_output(files: Path) -> None:
+    rng = np.random.default_rng(0)
+    np.savez("big.npz", W=rng.normal(size=(3000, 2000)))  # a dozen chunks
+    before = sorted(files.iterdir())
+
+    def small_files() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
+
+    environment = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
+    done = process("export", "big.npz", "-o", "s.zarr", preexec_fn=small_files, env=environment)
+    assert_refused((done.returncode, done.stdout, done.stderr), r"File too large.*s\.zarr$")
+    assert sorted(files.iterdir()) == before

@@ -16,6 +16,9 @@ from bipnet.nulls import Verification
 from bipnet.nulls import verify as verified
 from bipnet.nulls.models import null_model
 
+EXIT_CODE = "bipnet.exit_code"
+"""Where the context keeps the exit code that stands even if nobody reads the report."""
+
 
 @click.command(epilog="Example: bipnet verify W.npy R.npy --null E")
 @click.argument("before", type=options.INPUT)
@@ -48,6 +51,8 @@ def verify(
             reports.append((layer, report))
             bar.update()
     ok = all(report.ok for _, report in reports)
+    context = click.get_current_context()
+    context.meta[EXIT_CODE] = 0 if ok else 1
     if as_json:
         tables.print_json(
             {
@@ -73,7 +78,7 @@ def verify(
                 else f"{layer.title}: null model {model.letter}: kept"
             )
     if not ok:
-        click.get_current_context().exit(1)
+        context.exit(1)
 
 
 def _partner(layer: LayerInfo, before: Source, source: Source) -> LayerInfo:
