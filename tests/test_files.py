@@ -605,6 +605,36 @@ def test_checkpoint_writer__takes_pieces_in_any_order(tmp_path: Path) -> None:
             np.testing.assert_array_equal(new.read(layers[piece]).to_array(), expected)
 
 
+@pytest.mark.parametrize(
+    ("matrix", "wanted"),
+    [
+        ([[0, 0, 3], [1, 0, 2], [1, 4, 0]], None),
+        ([[1, 0, 3], [2, 4, 0]], "same"),
+        ([[1, 0, 3, 0], [4, 5, 0, 0], [0, 0, 0, 6]], "same"),
+        ([[0, 1], [2, 0]], None),
+    ],
+)
+def test_edge_list__gives_the_matrix_back_in_order_or_is_refused(
+    matrix: list[list[int]], wanted: str | None, tmp_path: Path
+) -> None:
+    graph, path = SignedBipartiteGraph(np.array(matrix)), tmp_path / "w.csv"
+    if wanted is None:
+        with pytest.raises(InputError, match="no order of these edges"):
+            save_graph(graph, path)
+        assert not path.exists()
+        return
+    save_graph(graph, path)
+    source = opened(path)
+    np.testing.assert_array_equal(source.read(source.layers[0]).to_array(), matrix)
+
+
+def test_edge_list__cannot_hold_a_node_without_an_edge(tmp_path: Path) -> None:
+    for matrix, node in (([[1, 2], [3, 4], [0, 0]], "left node 2"), ([[0, 1]], "right node 0")):
+        with pytest.raises(InputError, match=rf"{node} .*\.npz or \.mtx"):
+            save_graph(SignedBipartiteGraph(np.array(matrix)), tmp_path / "w.csv")
+    assert list(tmp_path.iterdir()) == []
+
+
 # -- .pt ---------------------------------------------------------------------------------------
 
 
