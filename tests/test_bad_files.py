@@ -888,3 +888,12 @@ def test_partial_folder__is_gone_though_a_thread_still_wrote_into_it(
     with pytest.raises(KeyboardInterrupt):
         interrupted()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_pickle_of_protocol_0__is_refused_without_advice_to_run_it(tmp_path: Path) -> None:
+    path = tmp_path / "old.pt"
+    path.write_bytes(pickle.dumps({"a": 1.5}, protocol=0))
+    with pytest.raises(FileFormatError) as refusal:
+        opened(path)
+    assert "weights_only=False" not in str(refusal.value)
+    assert "Re-running" not in str(refusal.value)

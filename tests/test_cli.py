@@ -248,6 +248,14 @@ def test_store__export_randomize_and_verify(cli: Run, files: Path) -> None:
     assert bipnet.open_store("s.zarr")["0.weight"].draws == []
 
 
+def test_store__copy_says_in_help_that_it_leaves_the_draws(cli: Run, files: Path) -> None:
+    cli("export", "mlp.pt", "-o", "s.zarr")
+    cli("randomize", "s.zarr", "--null", "A", "--seed", 1)
+    cli("randomize", "s.zarr", "--null", "A", "--seed", 1, "-o", "copy.zarr")
+    assert bipnet.open_store("copy.zarr")["0.weight"].draws == []
+    assert "not the draws" in " ".join(cli("randomize", "--help")[1].split())
+
+
 # -- score -------------------------------------------------------------------------------------
 
 
@@ -412,6 +420,8 @@ BAD_CALLS: dict[str, tuple[tuple[object, ...], str]] = {
         "seven null models",
     ),
     "demo without data": (("demo", "--data", "mnist", "--data-dir", "."), "train-images"),
+    "demo of digits from a folder": (("demo", "--data-dir", "."), "--data-dir .*embedded"),
+    "demo of digits downloaded": (("demo", "--download"), "--download .*embedded"),
     "demo without a folder": (("demo", "-o", "no/such"), "no such folder"),
 }
 

@@ -142,7 +142,10 @@ def load_tensors(path: Path) -> Any:
                 return torch.load(path, map_location="cpu", weights_only=True)
         except pickle.UnpicklingError as error:
             if "Weights only load failed" not in str(error) or _is_damaged(path):
-                raise ValueError(str(error).splitlines()[0]) from None
+                # Not torch's own words where they advise to read it unsafely.
+                damaged = "Weights only load failed" in str(error)
+                reason = "a damaged or foreign pickle" if damaged else str(error).splitlines()[0]
+                raise ValueError(reason) from None
             raise FileFormatError(
                 f"{path} holds more than tensors and could execute code when read, so it is not"
                 " read: save the state dict instead, torch.save(model.state_dict(), path)"
