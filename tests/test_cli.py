@@ -198,6 +198,15 @@ def test_randomize__converts_a_matrix_where_the_format_can_hold_it(cli: Run, fil
     assert not (files / "f.mtx").exists()
 
 
+def test_randomize__converts_an_npz_of_one_array_alone(cli: Run, files: Path) -> None:
+    np.savez("one.npz", fc=weights())
+    for name in ("R.npy", "R.mtx"):
+        assert cli("randomize", "one.npz", "--null", "B", "--seed", 2, "-o", name)[0] == 0
+        assert cli("verify", "one.npz", name, "--null", "B")[0] == 0
+    assert np.array_equal(np.load("R.npy"), bipnet.randomize(weights(), "B", rng=2, name="fc"))
+    assert_refused(cli("randomize", "W.npz", "--null", "B", "-o", "Q.npy"), r"name the output \*")
+
+
 def test_randomize__a_fresh_seed_is_printed_and_can_be_used_again(cli: Run, files: Path) -> None:
     first = json.loads(cli("randomize", "W.npy", "--null", "A", "-o", "1.npy", "--json")[1])
     again = cli("randomize", "W.npy", "--null", "A", "--seed", first["seed"], "-o", "2.npy")
