@@ -9,6 +9,7 @@ import glob
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -241,10 +242,15 @@ def _locked(path: Path, *, wait: bool = False) -> Iterator[bool]:
 
 
 def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
+    if not path.is_dir():
         path.unlink(missing_ok=True)
+        return
+    # A thread that an interrupt has left writing may put a file into a folder being removed.
+    for _ in range(20):
+        shutil.rmtree(path, ignore_errors=True)
+        if not path.exists():
+            return
+        time.sleep(0.05)
 
 
 def move_folder_in(partial: Path, path: Path, *, flush: bool = True) -> None:

@@ -11,6 +11,7 @@ import json
 import os
 import pickle
 import random
+import shutil
 import struct
 import subprocess
 import sys
@@ -864,3 +865,35 @@ def test_output__of_a_killed_writer_is_swept_by_the_next(tmp_path: Path) -> None
         assert alive.exists()  # a living writer's file is left alone
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {"w.npy", "out.npy", ".other.npy.partial-dead"}
+
+
+def test_partial_folder__is_gone_though_a_thread_still_wrote_into_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = shutil.rmtree
+    calls: list[Path] = []
+
+    def rmtree(path: Path, *, ignore_errors: bool = False) -> None:
+        calls.append(path)
+        if len(calls) > 2:  # as long as the thread writes, the folder does not become empty
+            real(path, ignore_errors=ignore_errors)
+
+    monkeypatch.setattr("bipnet._atomic.shutil.rmtree", rmtree)
+
+    def interrupted() -> None:
+        with _atomic.new_folder(tmp_path / "s.zarr") as partial:
+            (partial / "chunk").write_bytes(b"x")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_pickle_of_protocol_0__is_refused_without_advice_to_run_it(tmp_path: Path) -> None:
+    path = tmp_path / "old.pt"
+    path.write_bytes(pickle.dumps({"a": 1.5}, protocol=0))
+    with pytest.raises(FileFormatError) as refusal:
+        opened(path)
+    assert "weights_only=False" not in str(refusal.value)
+    assert "Re-running" not in str(refusal.value)

@@ -198,6 +198,15 @@ def test_randomize__converts_a_matrix_where_the_format_can_hold_it(cli: Run, fil
     assert not (files / "f.mtx").exists()
 
 
+def test_randomize__converts_an_npz_of_one_array_alone(cli: Run, files: Path) -> None:
+    np.savez("one.npz", fc=weights())
+    for name in ("R.npy", "R.mtx"):
+        assert cli("randomize", "one.npz", "--null", "B", "--seed", 2, "-o", name)[0] == 0
+        assert cli("verify", "one.npz", name, "--null", "B")[0] == 0
+    assert np.array_equal(np.load("R.npy"), bipnet.randomize(weights(), "B", rng=2, name="fc"))
+    assert_refused(cli("randomize", "W.npz", "--null", "B", "-o", "Q.npy"), r"name the output \*")
+
+
 def test_randomize__a_fresh_seed_is_printed_and_can_be_used_again(cli: Run, files: Path) -> None:
     first = json.loads(cli("randomize", "W.npy", "--null", "A", "-o", "1.npy", "--json")[1])
     again = cli("randomize", "W.npy", "--null", "A", "--seed", first["seed"], "-o", "2.npy")
@@ -215,6 +224,14 @@ def test_verify__says_what_is_broken_and_where(cli: Run, files: Path) -> None:
     assert "right node 0" in out
     assert err == ""
     assert_refused(cli("verify", "W.npy", "mlp.pt", "--null", "D"), "has no layer")
+
+
+def test_verify__takes_a_lone_matrix_for_a_lone_matrix_alone(cli: Run, files: Path) -> None:
+    W = weights()
+    np.savez("one.npz", fc=W)
+    np.savez("two.npz", a=W, b=W)
+    assert cli("verify", "one.npz", "W.npy", "--null", "A")[0] == 0
+    assert_refused(cli("verify", "two.npz", "W.npy", "--null", "A"), "has no layer 'a'")
 
 
 # -- certify -----------------------------------------------------------------------------------
@@ -286,6 +303,14 @@ def test_store__export_randomize_and_verify(cli: Run, files: Path) -> None:
     assert_refused(cli("export", "mlp.pt", "-o", "s.zarr"), "output exists")
     assert cli("export", "mlp.pt", "-o", "s.zarr", "--force")[0] == 0
     assert bipnet.open_store("s.zarr")["0.weight"].draws == []
+
+
+def test_store__copy_says_in_help_that_it_leaves_the_draws(cli: Run, files: Path) -> None:
+    cli("export", "mlp.pt", "-o", "s.zarr")
+    cli("randomize", "s.zarr", "--null", "A", "--seed", 1)
+    cli("randomize", "s.zarr", "--null", "A", "--seed", 1, "-o", "copy.zarr")
+    assert bipnet.open_store("copy.zarr")["0.weight"].draws == []
+    assert "not the draws" in " ".join(cli("randomize", "--help")[1].split())
 
 
 # -- score -------------------------------------------------------------------------------------
@@ -460,6 +485,8 @@ BAD_CALLS: dict[str, tuple[tuple[object, ...], str]] = {
         "seven null models",
     ),
     "demo without data": (("demo", "--data", "mnist", "--data-dir", "."), "train-images"),
+    "demo of digits from a folder": (("demo", "--data-dir", "."), "--data-dir .*embedded"),
+    "demo of digits downloaded": (("demo", "--download"), "--download .*embedded"),
     "demo without a folder": (("demo", "-o", "no/such"), "no such folder"),
 }
 
@@ -726,3 +753,61 @@ def test_store__copy_keeps_where_its_layers_are_from(cli: Run, files: Path) -> N
     assert after["source"] == before["source"] == "mlp.pt (torch state dict)"
     assert after["orientation"] == before["orientation"] == "right-left"
     assert after["provenance"]["copied_from"] == "s.zarr"
+
+
+@pytest.mark.parametrize("extra", [(), ("--json",)])
+def test_verify__that_fails_says_so_to_a_reader_who_has_gone(
+    files: Path, extra: tuple[str, ...]
+) -> None:
+    np.save("R.npy", -weights())
+    read, write = os.pipe()
+    os.close(read)
+    for after, code in (("R.npy", 1), ("W.npy", 0)):
+        done = subprocess.run(
+            [BIPNET, "verify", "W.npy", after, "--null", "B", *extra],
+            stdout=write,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=120,
+        )
+        assert (done.returncode, done.stderr) == (code, "")
+    os.close(write)
+
+
+@pytest.mark.parametrize("encoding", ["latin1", "utf-8:strict"])
+def test_stdout__that_cannot_show_a_name_gets_it_escaped(files: Path, encoding: str) -> None:
+    np.savez("names.npz", **{"層1😀": weights(), "é": weights()})
+    path = os.fsdecode(b"\xff.npz")
+    shutil.copy("names.npz", path)
+    environment = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
+    for extra in ((), ("--json",)):
+        done = subprocess.run(
+            [BIPNET, "layers", path, *extra], capture_output=True, timeout=120, env=environment
+        )
+        assert (done.returncode, done.stderr) == (0, b"")
+    text = done.stdout.decode("utf-8" if encoding.startswith("utf") else encoding)
+    assert [layer["name"] for layer in json.loads(text)["layers"]] == ["層1😀", "é"]
+    missing = subprocess.run(
+        [BIPNET, "layers", os.fsdecode(b"no\xff.npy")],
+        capture_output=True,
+        timeout=120,
+        env=environment,
+    )
+    assert missing.returncode == 2
+    assert missing.stderr.startswith(b"bipnet: error: no such file: no")
+    assert missing.stderr.count(b"\n") == 1
+
+
+def test_disk_full__during_export_is_one_line_with_the_output(files: Path) -> None:
+    rng = np.random.default_rng(0)
+    np.savez("big.npz", W=rng.normal(size=(3000, 2000)))  # a dozen chunks
+    before = sorted(files.iterdir())
+
+    def small_files() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
+
+    environment = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
+    done = process("export", "big.npz", "-o", "s.zarr", preexec_fn=small_files, env=environment)
+    assert_refused((done.returncode, done.stdout, done.stderr), r"File too large.*s\.zarr$")
+    assert sorted(files.iterdir()) == before

@@ -28,6 +28,7 @@ import bipnet
 from bipnet import SignedBipartiteGraph
 from bipnet.convert import LayerInfo, Source, matching_layers, open_source, save_graph
 from bipnet.convert.orientation import LAYOUTS
+from bipnet.errors import InputError
 from bipnet.torch.files import StateDictSource
 
 SEED = 7
@@ -604,6 +605,36 @@ def test_checkpoint_writer__takes_pieces_in_any_order(tmp_path: Path) -> None:
             np.testing.assert_array_equal(new.read(layers[piece]).to_array(), expected)
 
 
+@pytest.mark.parametrize(
+    ("matrix", "wanted"),
+    [
+        ([[0, 0, 3], [1, 0, 2], [1, 4, 0]], None),
+        ([[1, 0, 3], [2, 4, 0]], "same"),
+        ([[1, 0, 3, 0], [4, 5, 0, 0], [0, 0, 0, 6]], "same"),
+        ([[0, 1], [2, 0]], None),
+    ],
+)
+def test_edge_list__gives_the_matrix_back_in_order_or_is_refused(
+    matrix: list[list[int]], wanted: str | None, tmp_path: Path
+) -> None:
+    graph, path = SignedBipartiteGraph(np.array(matrix)), tmp_path / "w.csv"
+    if wanted is None:
+        with pytest.raises(InputError, match="no order of these edges"):
+            save_graph(graph, path)
+        assert not path.exists()
+        return
+    save_graph(graph, path)
+    source = opened(path)
+    np.testing.assert_array_equal(source.read(source.layers[0]).to_array(), matrix)
+
+
+def test_edge_list__cannot_hold_a_node_without_an_edge(tmp_path: Path) -> None:
+    for matrix, node in (([[1, 2], [3, 4], [0, 0]], "left node 2"), ([[0, 1]], "right node 0")):
+        with pytest.raises(InputError, match=rf"{node} .*\.npz or \.mtx"):
+            save_graph(SignedBipartiteGraph(np.array(matrix)), tmp_path / "w.csv")
+    assert list(tmp_path.iterdir()) == []
+
+
 # -- .pt ---------------------------------------------------------------------------------------
 
 
@@ -621,7 +652,7 @@ def test_pt__keeps_ties_views_metadata_and_all_that_is_no_layer(tmp_path: Path) 
     state["head.weight"] = tied
     state["embed.weight"] = tied
     state["part.weight"] = base[2:6]
-    state["whole"] = base
+    state["rest"] = base[6:]
     state["transposed.weight"] = torch.randn(5, 6).T
     state["steps"] = torch.tensor(3)
     state["note"] = "kept"
@@ -640,12 +671,44 @@ def test_pt__keeps_ties_views_metadata_and_all_that_is_no_layer(tmp_path: Path) 
     for name in ("0.weight", "part.weight", "transposed.weight"):
         assert torch.equal(new[name].T, tensor_of(put[name].to_array()))
         assert new[name].stride() == state[name].stride()
-    # The view still looks into the whole, whose other rows are as they were.
-    assert torch.equal(new["whole"][2:6], new["part.weight"])
-    assert torch.equal(new["whole"][:2], base[:2])
-    assert torch.equal(new["whole"][6:], base[6:])
+    # Two views beside each other stay views of one storage, and the other one as it was.
+    storages = {new[name].untyped_storage().data_ptr() for name in ("part.weight", "rest")}
+    assert len(storages) == 1
+    assert torch.equal(new["rest"], base[6:])
     assert torch.equal(new["0.bias"], state["0.bias"])
     assert torch.equal(new["steps"], state["steps"])
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        lambda base: base[:4],
+        lambda base: base.T,
+        lambda base: base[1:, 1:],
+        lambda base: base.reshape(-1)[3:7],
+    ],
+    ids=["rows", "transposed", "block", "vector"],
+)
+def test_pt__of_overlapping_tensors_is_refused_and_names_both(
+    view: Callable[[torch.Tensor], torch.Tensor], tmp_path: Path
+) -> None:
+    path, output = tmp_path / "w.pt", tmp_path / "out.pt"
+    base = torch.randn(6, 6)
+    torch.save({"free.weight": torch.randn(3, 2), "a.weight": base, "b.weight": view(base)}, path)
+    with pytest.raises(InputError, match=r"a\.weight and b\.weight.*clone"):
+        rewritten(path, output, "A", "a.weight")
+    assert not output.exists()
+    rewritten(path, output, "A", "free.weight")
+
+
+def test_pt__of_interleaved_views_is_written_like_any_other(tmp_path: Path) -> None:
+    base = torch.randn(6, 6)
+    views = {"a.weight": base[:, ::2], "b.weight": base[:, 1::2]}
+    torch.save(views, tmp_path / "w.pt")
+    put = rewritten(tmp_path / "w.pt", tmp_path / "out.pt", "A")
+    new = load(tmp_path / "out.pt")
+    for name in views:
+        assert torch.equal(new[name].T, tensor_of(put[name].to_array()))
 
 
 @pytest.mark.parametrize("key", ["state_dict", "model_state_dict", "model"])

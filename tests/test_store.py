@@ -798,6 +798,13 @@ def test_metadata_that_does_not_fit__is_noticed(
         everything(path)
 
 
+def test_deeply_nested_root__is_no_store(path: Path) -> None:
+    path.mkdir()
+    (path / "zarr.json").write_text('{"a":' * 200_000)
+    with pytest.raises(FileFormatError, match="not a bipnet store"):
+        bipnet.open_store(path)
+
+
 def test_missing_layers_folder__is_noticed(intact: Path, tmp_path: Path) -> None:
     path = tmp_path / "s.zarr"
     shutil.copytree(intact, path)

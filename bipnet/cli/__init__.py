@@ -6,6 +6,8 @@ Commands import what they need when they run, so that ``bipnet --help`` is quick
 
 from __future__ import annotations
 
+import io
+import logging
 import os
 import sys
 import warnings
@@ -23,7 +25,7 @@ from bipnet.cli.layers import layers
 from bipnet.cli.randomize import randomize
 from bipnet.cli.score import score
 from bipnet.cli.stats import stats
-from bipnet.cli.verify import verify
+from bipnet.cli.verify import EXIT_CODE, verify
 from bipnet.errors import BipnetError, BipnetWarning, InvariantError
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
@@ -42,6 +44,9 @@ class _Group(click.Group):
             return super().invoke(ctx)
         except KeyboardInterrupt as error:  # a command may have something to add
             raise _UserInterruptError(str(error) or _NOTHING_LEFT) from None
+        except BrokenPipeError:  # the reader has gone, but the verdict stands
+            _discard_stdout()
+            return ctx.meta.get(EXIT_CODE, 0)
 
 
 @click.group(
@@ -60,6 +65,7 @@ for _command in (layers, stats, export, randomize, verify, certify, score, demo,
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code."""
+    _prepare_streams()
     sys.exit(run(arguments))
 
 
@@ -93,7 +99,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except (BrokenPipeError, SystemExit):
         # The reader has gone (head, less), which click answers by exiting: say nothing, not
         # even at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_stdout()
         return 0
     except BipnetError as error:
         return _fail(str(error), BAD_INPUT)
@@ -102,6 +108,21 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _fail(f"{error.strerror or error}{where}", BAD_INPUT)
     except MemoryError as error:
         return _fail(f"out of memory: {error or 'the work does not fit'}", BAD_INPUT)
+
+
+def _prepare_streams() -> None:
+    """Names that the terminal cannot show are escaped; asyncio, which zarr runs on, is silent.
+
+    Of a failed write it would otherwise report every task that was cut off, with a traceback.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    logging.getLogger("asyncio").disabled = True
+
+
+def _discard_stdout() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(message: str, code: int) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from bipnet.cli import options, tables
+from bipnet.errors import InputError
 
 
 @click.command(epilog="Example: bipnet demo --data mnist --data-dir data/mnist -o results")
@@ -56,6 +57,9 @@ def demo(
     and .json, the layers and their verified draws as demo-layers.zarr, and one trained network
     per task with its test data for `bipnet score`.
     """
+    if data == "digits" and (download or data_dir is not None):
+        idle = "--download" if download else "--data-dir"
+        raise InputError(f"{idle} says where images are from; digits is embedded: use --data too")
     importlib.import_module("bipnet.experiments")  # first: it says which extra is missing
     import matplotlib
 

@@ -103,7 +103,8 @@ def output_writer(source: Source, path: Path, *, force: bool) -> AbstractContext
         return source.writer(path, force=force)
     if before == after or {before, after} <= set(TORCH_SUFFIXES):
         return source.writer(path, force=force)
-    if [layer.name for layer in source.layers] == [""]:
+    lone_array = source.format == "npz" and len(source.layers) == 1 and not source.skipped
+    if [layer.name for layer in source.layers] == [""] or lone_array:
         return _converting(path, force)
     require_free_output(path, force)
     raise FileFormatError(

@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     "--output",
     type=options.INPUT,
     help="Where to write; everything but the chosen layers stays as it was. A store may do"
-    " without: the recipe of each draw is then recorded in the store itself.",
+    " without: the recipe of each draw is then recorded in the store itself. A copy of a store"
+    " holds the new weights, not the draws that the store has recorded.",
 )
 @click.option(
     "--materialize", is_flag=True, help="Store without -o: keep the draws' weights as well."

@@ -16,6 +16,9 @@ from bipnet.nulls import Verification
 from bipnet.nulls import verify as verified
 from bipnet.nulls.models import null_model
 
+EXIT_CODE = "bipnet.exit_code"
+"""Where the context keeps the exit code that stands even if nobody reads the report."""
+
 
 @click.command(epilog="Example: bipnet verify W.npy R.npy --null E")
 @click.argument("before", type=options.INPUT)
@@ -43,11 +46,13 @@ def verify(
     reports: list[tuple[LayerInfo, Verification]] = []
     with progress_bar(len(chosen), f"verify null model {model.letter}") as bar:
         for layer in chosen:
-            partner = _partner(layer, new)
+            partner = _partner(layer, old, new)
             report = verified(old.read(layer), new.read(partner), model, strict=False)
             reports.append((layer, report))
             bar.update()
     ok = all(report.ok for _, report in reports)
+    context = click.get_current_context()
+    context.meta[EXIT_CODE] = 0 if ok else 1
     if as_json:
         tables.print_json(
             {
@@ -73,14 +78,15 @@ def verify(
                 else f"{layer.title}: null model {model.letter}: kept"
             )
     if not ok:
-        click.get_current_context().exit(1)
+        context.exit(1)
 
 
-def _partner(layer: LayerInfo, source: Source) -> LayerInfo:
+def _partner(layer: LayerInfo, before: Source, source: Source) -> LayerInfo:
     """The layer of the same name; a lone matrix may have changed its name with its format."""
     for candidate in source.layers:
         if candidate.name == layer.name:
             return candidate
-    if len(source.layers) == 1 and layer.kind == "matrix" == source.layers[0].kind:
+    lone = len(before.layers) == len(source.layers) == 1
+    if lone and layer.kind == "matrix" == source.layers[0].kind:
         return source.layers[0]
     raise LayerNotFoundError(f"{source.path} has no layer {layer.title!r}, which the other one has")

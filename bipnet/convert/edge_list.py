@@ -14,8 +14,14 @@ import numpy as np
 
 from bipnet.convert.single import SingleMatrixSource
 from bipnet.convert.source import reading
-from bipnet.errors import DTypeError, ExplicitZeroWarning, FileFormatError, warn_caller
-from bipnet.graph import SignedBipartiteGraph
+from bipnet.errors import (
+    DTypeError,
+    ExplicitZeroWarning,
+    FileFormatError,
+    InputError,
+    warn_caller,
+)
+from bipnet.graph import Side, SignedBipartiteGraph
 
 HEADER = ("left", "right", "weight")
 _HELD = ("float64", "int64")
@@ -124,10 +130,13 @@ def save_edge_list(
     """Write the edges, nodes by label or, where they have none, by number.
 
     Row by row, or in the ``order`` of the pairs (left node, right node) it names, which must
-    include every edge.
+    include every edge. Where row by row would number the right nodes otherwise when the file is
+    read, the edges that keep the numbering come first.
 
     Raises
     ------
+    InputError
+        A node without an edge, or no order of the edges that keeps the numbering of the nodes.
     DTypeError
         A dtype that text would not bring back (all but float64 and int64).
     """
@@ -141,6 +150,9 @@ def save_edge_list(
     rows, columns, weights = (part.tolist() for part in graph.edges())
     weight_of = dict(zip(zip(rows, columns, strict=True), weights, strict=True))
     zero = graph.dtype.type(0).item()
+    if order is None:
+        _require_no_isolated_node(graph, left, right)
+        order = _faithful_order(list(weight_of), graph.shape)
     # The csv module leaves a lone carriage return bare, which ends the line when it is read.
     bare = any("\r" in str(label) for label in (*left, *right, *(header or ())))
     quoting: Literal[0, 1] = csv.QUOTE_ALL if bare else csv.QUOTE_MINIMAL
@@ -148,8 +160,64 @@ def save_edge_list(
         writer = csv.writer(file, delimiter=delimiter, lineterminator="\n", quoting=quoting)
         if header is not None:
             writer.writerow(header)
-        for i, j in order or weight_of:
+        for i, j in order:
             writer.writerow((left[i], right[j], repr(weight_of.get((i, j), zero))))
+
+
+def _require_no_isolated_node(
+    graph: SignedBipartiteGraph, left: Sequence[object], right: Sequence[object]
+) -> None:
+    sides: tuple[tuple[Side, Sequence[object]], ...] = (("left", left), ("right", right))
+    for side, labels in sides:
+        isolated = np.flatnonzero(graph.degrees(side) == 0)
+        if isolated.size:
+            raise InputError(
+                f"an edge list cannot hold a node without an edge, {side} node"
+                f" {labels[int(isolated[0])]} ({isolated.size} such on that side);"
+                " write .npz or .mtx instead"
+            )
+
+
+def _faithful_order(
+    pairs: Sequence[tuple[int, int]], shape: tuple[int, int]
+) -> list[tuple[int, int]]:
+    """The edges such that nodes appear first in the order of their numbers, on both sides.
+
+    Greedy is enough: a node that has appeared never hinders another.
+    """
+    first_left, first_right = [shape[0]] * shape[1], [shape[1]] * shape[0]
+    for i, j in pairs:
+        first_left[j] = min(first_left[j], i)
+        first_right[i] = min(first_right[i], j)
+    leading: dict[tuple[int, int], None] = {}
+    i = j = 0
+    while (i, j) != shape:
+        if j < shape[1] and first_left[j] < i:
+            leading[first_left[j], j] = None
+            j += 1
+        elif i < shape[0] and first_right[i] < j:
+            leading[i, first_right[i]] = None
+            i += 1
+        elif i < shape[0] and j < shape[1] and first_left[j] == i:
+            leading[i, j] = None
+            i, j = i + 1, j + 1
+        else:
+            raise InputError(
+                "an edge list numbers nodes as they first appear, and no order of these edges"
+                " would give the matrix back with its rows and columns in order; write .npz or"
+                " .mtx instead"
+            )
+    return list(leading | dict.fromkeys(pairs)) if not _is_faithful(pairs) else list(pairs)
+
+
+def _is_faithful(pairs: Sequence[tuple[int, int]]) -> bool:
+    """Whether nodes of both sides first appear in the order of their numbers."""
+    seen_left = seen_right = 0
+    for i, j in pairs:
+        if i > seen_left or j > seen_right:
+            return False
+        seen_left, seen_right = max(seen_left, i + 1), max(seen_right, j + 1)
+    return True
 
 
 def _number(text: str) -> float | int | None:

@@ -149,7 +149,7 @@ def diagnose(
     rows = packed_rows(matrix, threads)
     if rows.n_positive in (0, rows.n_edges):
         raise InputError("W has no edges of both signs: its sign pattern cannot change")
-    require_memory(chain_bytes(matrix), f"the pilot of null model G on {matrix.shape}")
+    require_memory(chain_bytes(matrix, method), f"the pilot of null model G on {matrix.shape}")
     found = pilot(matrix, rows, method, threads)
     judged = found.found or found.loops_found
     assert judged is not None

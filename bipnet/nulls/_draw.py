@@ -96,7 +96,7 @@ def _length(
         return Length(steps or 1, loops or 0)
     if steps is not None and loops is not None:
         return Length(int(steps), int(loops))
-    require_memory(chain_bytes(matrix), f"the pilot of null model G on {matrix.shape}")
+    require_memory(chain_bytes(matrix, method), f"the pilot of null model G on {matrix.shape}")
     found = pilot(matrix, rows, method, n_threads)
     if not found.settled:
         warn_caller(
@@ -139,7 +139,7 @@ def _redraw(
     rows = plan.rows
     assert rows is not None
     assert plan.length is not None
-    require_memory(chain_bytes(matrix), f"null model G on {matrix.shape}")
+    require_memory(chain_bytes(matrix, plan.method), f"null model G on {matrix.shape}")
     frozen = _frozen_parts(matrix, rows)  # before an in-place draw changes the signs
     signs = draw_signs(matrix, rows, plan.method, plan.length, key_of, n_threads)
     spread(matrix, target, True, key_of("G weights"), n_threads, rows, signs)
@@ -194,7 +194,8 @@ def _frozen_weights(edges: Biadjacency, model: NullModel, alone: tuple[int, int]
     else:
         why = f"the only edge of their sign {group[model.groups]}"
     if n_alone == edges.n_edges:
-        return [f"nothing can move: each of the {n_alone} edges is {why}"]
+        which = "the one edge is" if n_alone == 1 else f"each of the {n_alone} edges is"
+        return [f"nothing can move: {which} {why}"]
     return [f"{n_alone} of {edges.n_edges} edges are frozen: each is {why}"]
 
 

@@ -136,12 +136,14 @@ def _transposed(bits: Array, n_columns: int, n_threads: int) -> Array:
     return columns
 
 
-def chain_bytes(matrix: Biadjacency) -> int:
+def chain_bytes(matrix: Biadjacency, method: str) -> int:
     """Memory that the chain of a matrix needs at the most, besides its weights."""
     n_left, n_right = matrix.shape
-    if is_full(matrix):
-        return n_left * n_right // 2
+    cells = n_left * n_right
+    if method == "trade" and is_full(matrix):
+        return cells // 2
     per_edge = 2 * 4 + 1 + 4 * 4 + 2 * 8  # the list, loops' tables and what they are made from
     if matrix.n_edges >= 1 << 30:
         per_edge *= 2
-    return per_edge * matrix.n_edges + n_left * n_right // 4
+    packed = cells if method == "swap" else cells // 4 if trades_are_packed(matrix) else 0
+    return per_edge * matrix.n_edges + packed

@@ -47,7 +47,11 @@ def write_array(group: zarr.Group, name: str, values: Array) -> None:
         # Zarr has no bfloat16: its bits are kept as integers, and this says so.
         attributes={"bits_of": "bfloat16"} if values.dtype == BFLOAT16 else {},
     )
-    array[...] = stored
+    # One by one: of a chunk that fails (a full disk), the others would still be written by
+    # zarr's threads while the folder is removed, and bring it back.
+    for start in range(0, stored.shape[0], n_rows):
+        rows = slice(start, start + n_rows)
+        array[rows] = stored[rows]
 
 
 def read_array(group: zarr.Group, name: str, rows: slice = slice(None)) -> Array:

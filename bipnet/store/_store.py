@@ -127,7 +127,7 @@ def is_store(path: str | Path) -> bool:
     try:
         content = json.loads((Path(path) / "zarr.json").read_text())
         return bool(content["attributes"]["format"] == FORMAT)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return False
 
 

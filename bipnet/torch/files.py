@@ -72,7 +72,19 @@ class _InPlace(PieceWriter):
         self._tensors = tensors
 
     def written_tensor(self, name: str) -> Array:
+        self._require_own_memory(name)
         return tensor_to_array(self._tensors[name], name)
+
+    def _require_own_memory(self, name: str) -> None:
+        """Raise where new values would change another tensor too: only exact ties may."""
+        tensor = self._tensors[name]
+        for other_name, other in self._tensors.items():
+            if memory_of(other) != memory_of(tensor) and _overlap(tensor, other):
+                raise InputError(
+                    f"{self._source.path}: {name} and {other_name} are different views of the same"
+                    " memory, so one cannot be randomised without the other: save copies of them,"
+                    " tensor.clone(), instead"
+                )
 
     def flush_tensor(self, name: str, values: Array) -> None:
         tensor = self._tensors[name]
@@ -83,6 +95,31 @@ class _InPlace(PieceWriter):
             )
         with torch.no_grad():
             tensor.copy_(array_to_tensor(values))
+
+
+def _overlap(one: torch.Tensor, other: torch.Tensor) -> bool:
+    """Whether two tensors have an element in common."""
+    if any(t.is_meta or t.layout is not torch.strided or not t.numel() for t in (one, other)):
+        return False
+    storage = one.untyped_storage()
+    if storage.data_ptr() != other.untyped_storage().data_ptr():
+        return False
+    spans = [_span(t) for t in (one, other)]
+    if max(start for start, _ in spans) >= min(stop for _, stop in spans):
+        return False
+    if one.element_size() != other.element_size():  # the same bytes under another dtype
+        return True
+    taken = torch.zeros(storage.nbytes() // one.element_size(), dtype=torch.bool)
+    taken.as_strided(one.shape, one.stride(), one.storage_offset()).fill_(True)
+    return bool(taken.as_strided(other.shape, other.stride(), other.storage_offset()).any())
+
+
+def _span(tensor: torch.Tensor) -> tuple[int, int]:
+    """The first byte of a tensor within its storage, and the one after its last."""
+    first = int(tensor.storage_offset())
+    steps = zip(tensor.stride(), tensor.shape, strict=True)
+    last = first + sum(int(step) * (int(n) - 1) for step, n in steps)
+    return first * tensor.element_size(), (last + 1) * tensor.element_size()
 
 
 def load_tensors(path: Path) -> Any:
@@ -105,7 +142,10 @@ def load_tensors(path: Path) -> Any:
                 return torch.load(path, map_location="cpu", weights_only=True)
         except pickle.UnpicklingError as error:
             if "Weights only load failed" not in str(error) or _is_damaged(path):
-                raise ValueError(str(error).splitlines()[0]) from None
+                # Not torch's own words where they advise to read it unsafely.
+                damaged = "Weights only load failed" in str(error)
+                reason = "a damaged or foreign pickle" if damaged else str(error).splitlines()[0]
+                raise ValueError(reason) from None
             raise FileFormatError(
                 f"{path} holds more than tensors and could execute code when read, so it is not"
                 " read: save the state dict instead, torch.save(model.state_dict(), path)"
