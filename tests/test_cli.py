@@ -165,6 +165,7 @@ def test_randomize__gives_the_bits_that_python_gives(cli: Run, files: Path) -> N
             assert torch.equal(tensor, other[name])
 
 
+@pytest.mark.filterwarnings("ignore::bipnet.FrozenWarning")
 def test_randomize__in_a_process_of_its_own(files: Path) -> None:
     done = process("randomize", "W.npy", "--null", "G", "--seed", 3, "-o", "R.npy", "--json")
     assert done.returncode == 0
@@ -285,6 +286,7 @@ def test_certify__of_a_store_and_in_a_process_of_its_own(cli: Run, files: Path) 
 # -- stores ------------------------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore::bipnet.FrozenWarning")
 def test_store__export_randomize_and_verify(cli: Run, files: Path) -> None:
     code, out, _ = cli("export", "mlp.pt", "-o", "s.zarr", "--json")
     assert code == 0

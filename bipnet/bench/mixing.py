@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import time
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -119,6 +120,12 @@ def equilibrium_level(W: Matrix, moves_over: str, seconds: float) -> Level:
     # Only signs count here, and bytes move faster than floats.
     signs = np.sign(W).astype(np.int8) if moves_over == "edges" else np.where(positive, 1, -1)
     signs = signs.astype(np.int8, copy=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", bipnet.BipnetWarning)  # frozen signs are no news here
+        return _level(signs, positive, seconds)
+
+
+def _level(signs: Matrix, positive: Matrix, seconds: float) -> Level:
     usual = bipnet.ensemble(signs, "G", n=1, rng=7).steps
     steps = 2 * usual if usual else None
     overlaps: list[float] = []
