@@ -96,6 +96,14 @@ def as_plain_array(value: Any, what: str) -> Array:
     return array
 
 
+def own_array(value: Any, what: str) -> Array:
+    """A copy of ``value`` as an ndarray; a torch tensor will do (bfloat16 included)."""
+    tensor = as_tensor(value)
+    return np.array(
+        as_plain_array(value, what) if tensor is None else tensor_to_array(tensor, what)
+    )
+
+
 def native(array: Array, what: str) -> Array:
     """C-ordered, native-endian and of a dtype whose bits bipnet knows."""
     dtype = array.dtype.newbyteorder("=")

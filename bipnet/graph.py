@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bipnet._biadjacency import Array, Biadjacency
-from bipnet._check import check_csr, open_matrix, require_matrix_shape
+from bipnet._check import check_csr, open_matrix, own_array, require_matrix_shape
 from bipnet._memory import require_memory
 from bipnet.errors import DTypeError, InputError
 
@@ -143,9 +143,9 @@ class SignedBipartiteGraph:
         """
         inner = check_csr(
             require_matrix_shape(shape, "the graph"),
-            np.array(data),
-            np.array(indptr),
-            np.array(indices),
+            own_array(data, "data"),
+            own_array(indptr, "indptr"),
+            own_array(indices, "indices"),
             "the graph",
         )
         graph = cls.__new__(cls)

@@ -387,3 +387,13 @@ def test_weights__are_those_it_was_made_from() -> None:
 def test_graph__refuses_labels_that_are_no_list() -> None:
     with pytest.raises(bipnet.InputError, match="left_labels must be a list of 3 labels, got 3"):
         SignedBipartiteGraph(W, left_labels=3)  # type: ignore[arg-type]
+
+
+def test_from_csr__takes_tensors_and_refuses_what_is_ragged() -> None:
+    torch = pytest.importorskip("torch")
+    weights = torch.tensor([1.5, -2.0], dtype=torch.bfloat16)
+    graph = SignedBipartiteGraph.from_csr(weights, [0, 1], torch.tensor([0, 1, 2]), (2, 2))
+    assert graph.dtype.name == "bfloat16"
+    assert graph.to_array().astype(float).tolist() == [[1.5, 0.0], [0.0, -2.0]]
+    with pytest.raises(bipnet.DTypeError, match="data is no matrix"):
+        SignedBipartiteGraph.from_csr([1.0, [2]], [0, 1], [0, 1, 2], (2, 2))

@@ -81,6 +81,8 @@ def open_store(path: str | Path, mode: Literal["r", "a"] = "r") -> Store:
     >>> stored.graph() == bipnet.SignedBipartiteGraph([[0.5, -1.0], [2.0, 0.0]])
     True
     """
+    if not isinstance(path, (str, os.PathLike)):
+        raise InputError(f"a store is opened by its folder's path, got {type(path).__name__}")
     path = Path(path)
     if mode not in ("r", "a"):
         raise InputError(f"mode must be 'r' (read) or 'a' (read and add), got {mode!r}")

@@ -130,7 +130,7 @@ def natural_order(name: str) -> list[Any]:
     return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
 
 
-@dataclass
+@dataclass(eq=False)
 class MLPStack:
     """Many MLPs of one shape: matrix l of network r is ``weights[l][r]``, rows = left nodes.
 

@@ -7,6 +7,7 @@ gets a new folder and can never be served stale.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import os
@@ -74,6 +75,37 @@ def cache_folder() -> Path | None:
     return None
 
 
+class _Forgiving:
+    """Numba's cache of one kernel, which may be damaged or full: then the kernel is compiled."""
+
+    def __init__(self, cache: Any) -> None:
+        self._inner = cache
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def load_overload(self, signature: Any, target: Any) -> Any:
+        """The machine code, or None: whatever a damaged file makes unpickling raise."""
+        try:
+            return self._inner.load_overload(signature, target)
+        except Exception:
+            with contextlib.suppress(OSError):
+                self._inner.flush()  # forget what the index lists: it is written anew
+            return None
+
+    def save_overload(self, signature: Any, data: Any) -> None:
+        """Keep the machine code, unless there is no room for it."""
+        try:
+            self._inner.save_overload(signature, data)
+        except Exception as error:
+            # A damaged index is read before it is written: replace it and try once more.
+            if isinstance(error, OSError):
+                return
+            with contextlib.suppress(OSError):
+                self._inner.flush()
+                self._inner.save_overload(signature, data)
+
+
 def kernel(func: F) -> F:
     """Compile ``func`` at its first call, without the GIL, and keep the machine code on disk.
 
@@ -91,6 +123,8 @@ def kernel(func: F) -> F:
     before = _config.CACHE_DIR
     _config.CACHE_DIR = str(folder)  # read when the dispatcher is made, not later
     try:
-        return cast(F, _njit(cache=True, **options)(func))
+        compiled = _njit(cache=True, **options)(func)
+        compiled._cache = _Forgiving(compiled._cache)
+        return cast(F, compiled)
     finally:
         _config.CACHE_DIR = before
