@@ -260,18 +260,22 @@ def test_assert_follows__notices_a_biased_shuffle(
         assert_follows(expected, lambda i: biased(rng))
 
 
-def lopsided_kernel(part: Any, bounds: Any, *rest: Any) -> None:
+_KEY = 10  # place of the key among the arguments of `permute_segments`
+
+
+def lopsided_kernel(source: Any, target: Any, *rest: Any) -> None:
     """Stands in for the kernel of A: swaps each place with any, not with one still open."""
-    rng = np.random.default_rng(np.atleast_1d(rest[4]))
-    n = int(bounds[-1])
+    rng = np.random.default_rng(rest[_KEY - 2])
+    target[...] = source
+    n = len(target)
     for i in range(n):
         j = int(rng.integers(n))
-        part[[i, j]] = part[[j, i]]
+        target[[i, j]] = target[[j, i]]
 
 
-def right_kernel(part: Any, bounds: Any, *rest: Any) -> None:
+def right_kernel(source: Any, target: Any, *rest: Any) -> None:
     """The same stand-in without the fault."""
-    part[...] = np.random.default_rng(np.atleast_1d(rest[4])).permutation(part)
+    target[...] = np.random.default_rng(rest[_KEY - 2]).permutation(source)
 
 
 def test_assert_follows__notices_a_biased_kernel_behind_randomize(
