@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bipnet._biadjacency import Array, Biadjacency, Rebuild
-from bipnet._bits import BFLOAT16, bit_layout, refusal
+from bipnet._bits import BFLOAT16, BitLayout, bit_layout, refusal
 from bipnet._memory import require_memory
 from bipnet._threads import cut, run_blocks, usable_threads
 from bipnet.errors import DTypeError, ExplicitZeroWarning, InputError, warn_caller
@@ -133,21 +133,27 @@ def finite_edges(values: Array) -> int | None:
     """How many weights are no zeros; None if any is NaN or infinite. Looks at bits alone."""
     layout = bit_layout(values.dtype)
     words = values.reshape(-1).view(layout.word)
+    if words.size <= _BLOCK:
+        return _finite_edges(words, np.empty_like(words), layout)
     n_blocks = -(-words.size // _BLOCK)
     counts = np.zeros(n_blocks, dtype=np.int64)
 
     def work(run: tuple[int, int]) -> None:
-        magnitudes = np.empty(min(_BLOCK, words.size), dtype=layout.word)
+        magnitudes = np.empty(_BLOCK, dtype=layout.word)
         for block in range(*run):
             part = words[block * _BLOCK : (block + 1) * _BLOCK]
-            bits = np.bitwise_and(part, layout.nonzero, out=magnitudes[: part.size])
-            if layout.exponent and bits.max() >= layout.exponent:
-                counts[block] = -1
-                return
-            counts[block] = part.size if bits.min() else np.count_nonzero(bits)
+            found = _finite_edges(part, magnitudes[: part.size], layout)
+            counts[block] = -1 if found is None else found
 
     run_blocks(work, cut(n_blocks, 16), usable_threads(None, words.size))
     return None if counts.min(initial=0) < 0 else int(counts.sum())
+
+
+def _finite_edges(words: Array, scratch: Array, layout: BitLayout) -> int | None:
+    bits = np.bitwise_and(words, layout.nonzero, out=scratch)
+    if layout.exponent and bits.max(initial=0) >= layout.exponent:
+        return None
+    return words.size if bits.size and bits.min() else int(np.count_nonzero(bits))
 
 
 def first_nonfinite(values: Array) -> int | None:

@@ -76,7 +76,7 @@ class DemoResult:
     n_verified
         Draws verified bit for bit.
     n_frozen
-        Null model -> draws in which some edges could not move, being alone in their group.
+        Null model -> draws in which some edges, or their signs, could not move.
     n_failed
         Task -> networks that predict one class for everything.
     seconds
@@ -382,8 +382,8 @@ def as_text(result: DemoResult) -> str:
     for letter, n_frozen in result.n_frozen.items():
         if n_frozen:
             lines.append(
-                f"null model {letter}: in {n_frozen} draws some edges were alone in their group and"
-                " could not move"
+                f"null model {letter}: in {n_frozen} draws some edges could not move (bipnet"
+                " certify says which)"
             )
     total = sum(result.seconds.values())
     stages = ", ".join(f"{stage} {time:.1f}" for stage, time in result.seconds.items())

@@ -10,6 +10,7 @@ from bipnet.nulls._spread import IN_CACHE, spread
 from bipnet.nulls.models import NullModel
 
 _BLOCK_EDGES = 1 << 15  # edges that share a random stream
+_TILE_LINES = 8  # cache lines of a row that a tile of columns takes at a time, at the most
 _TASK_WORDS = 1 << 17  # words one task permutes
 
 
@@ -75,7 +76,8 @@ class _Groups:
         target = self.target.reshape(self.matrix.shape)
         line = 64 // self.words.itemsize
         per_block = self._per_block(n_right)
-        step = per_block * -(-line // per_block)
+        lines = min(_TILE_LINES, max(1, n_right // (4 * line)))
+        step = max(per_block, line << (lines.bit_length() - 1))  # whole blocks, all powers of two
         frozen = np.zeros((n_right, 2), dtype=np.int64)
 
         def work(run: Block) -> None:
@@ -109,8 +111,12 @@ class _Groups:
         return _pair(frozen.sum(axis=0))
 
     def _per_block(self, n_segments: int) -> int:
-        """Segments that share a stream: the same for dense and sparse matrices of equal edges."""
-        return max(1, _BLOCK_EDGES * n_segments // max(self.matrix.n_edges, 1))
+        """Segments that share a stream: the same for dense and sparse matrices of equal edges.
+
+        A power of two, so that tiles of columns begin where cache lines do.
+        """
+        share = max(1, _BLOCK_EDGES * n_segments // max(self.matrix.n_edges, 1))
+        return 1 << (share.bit_length() - 1)
 
     def _permute(
         self, source: Array, target: Array, starts: Ints, stops: Ints, per_block: int, block: int
