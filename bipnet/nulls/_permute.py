@@ -11,7 +11,7 @@ from bipnet.nulls.models import NullModel
 
 _BLOCK_EDGES = 1 << 15  # edges that share a random stream
 _TILE_LINES = 8  # cache lines of a row that a tile of columns takes at a time, at the most
-_TASK_WORDS = 1 << 17  # words one task permutes
+_TASK_WORDS = 1 << 18  # words one task permutes
 
 
 def permute_within_groups(

@@ -11,7 +11,7 @@ import numpy as np
 from bipnet._biadjacency import Array, Biadjacency, Ints
 from bipnet._threads import Block, cut, run_blocks
 
-_RUN_WORDS = 1 << 16  # words of one task
+_RUN_WORDS = 1 << 18  # words of one task
 
 
 @dataclass(frozen=True, eq=False)

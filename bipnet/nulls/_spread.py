@@ -19,6 +19,8 @@ from bipnet.nulls._rows import Rows, packed_rows
 IN_CACHE = 1 << 18
 """Edges up to which a shuffle without buckets is the faster one."""
 
+_CHUNKS_PER_TASK = 64  # at the most, so that Ctrl-C is honoured soon
+
 _BUCKET = 1 << 14  # edges of a bucket, at the most (until there are 256 buckets)
 
 
@@ -127,6 +129,11 @@ def _shuffle(
     _shuffle_buckets(pools, buckets, key, n_threads)
 
 
+def _share(n: int, n_threads: int) -> int:
+    """Items of a task, so that every thread gets a few: handing out a task takes its time too."""
+    return max(1, -(-n // (4 * n_threads)))
+
+
 def _label_bits(n_edges: int) -> int:
     from bipnet_kernels import MOST_LABEL_BITS
 
@@ -154,7 +161,7 @@ def _deal(
 
     chunks = cut(stop - first, CHUNK)
     counts = np.zeros((len(chunks), 1 << bits), dtype=np.int64)
-    runs = cut(len(chunks), 4)
+    runs = cut(len(chunks), min(_CHUNKS_PER_TASK, _share(len(chunks), n_threads)))
 
     def count(run: Block) -> None:
         stream = new_stream()
@@ -197,4 +204,4 @@ def _shuffle_buckets(pools: Array, bounds: Ints, key: Array, n_threads: int) -> 
         part = bounds[first : stop + 1]
         shuffle_buckets(pools, part, first, key, new_stream(), new_picks())
 
-    run_blocks(work, cut(n_buckets, max(1, n_buckets // 32)), n_threads)
+    run_blocks(work, cut(n_buckets, _share(n_buckets, n_threads)), n_threads)
