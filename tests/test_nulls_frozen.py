@@ -6,6 +6,7 @@ import warnings
 from typing import Any
 
 import numpy as np
+import oracles
 import pytest
 import scipy.sparse
 import strategies as my
@@ -217,3 +218,59 @@ def test_frozen__warnings_of_a_draw_into_out_point_at_the_line_of_the_caller() -
         warnings.simplefilter("always")
         bipnet.randomize(W, "A", rng=1, out=W)
     assert [warning.filename for warning in caught] == [__file__]
+
+
+# -- parts of a sign pattern -------------------------------------------------------------------
+
+
+PARTLY_FROZEN = {
+    "a row of one sign": [[1.0, 2, 3, 4], [5, -6, 7, -8], [-9, 10, -11, 12]],
+    "a block of one sign": [[1.0, -2, 0, 0], [-3, 4, 0, 0], [0, 0, 5, 6], [0, 0, 7, 8]],
+    "a column of one sign": [[1.0, -2, -3], [1, 2, -3], [1, -2, 3]],
+}
+
+
+@pytest.mark.parametrize("method", bipnet.NULL_MODELS["G"].methods)
+@pytest.mark.parametrize("case", PARTLY_FROZEN)
+def test_frozen__g_counts_the_signs_that_no_pattern_changes(case: str, method: str) -> None:
+    W = np.array(PARTLY_FROZEN[case])
+    patterns = oracles.sign_patterns(W)
+    cells = oracles.edges(W)
+    n_frozen = sum(len({pattern[cell] for pattern in patterns}) == 1 for cell in cells)
+    assert 0 < n_frozen < len(cells)
+    wanted = f"the signs of {n_frozen} of {len(cells)} edges are frozen"
+    for container in (W, scipy.sparse.csr_array(W)):
+        with pytest.warns(bipnet.FrozenWarning, match=wanted):
+            bipnet.randomize(container, "G", rng=1, method=method)
+    in_place = W.copy()
+    with pytest.warns(bipnet.FrozenWarning, match=wanted):
+        bipnet.randomize(in_place, "G", rng=1, method=method, out=in_place)
+    assert bipnet.certify(W, "G").signs.n_frozen == n_frozen
+
+
+@pytest.mark.parametrize(
+    "W",
+    [np.ones((2, 3)), np.ones((2, 2), dtype=bool), [[1.0, 1], [1, -1]]],
+    ids=["1", "bool", "-1"],
+)
+def test_frozen__g_of_equal_weights_and_one_pattern_changes_nothing(W: Any) -> None:
+    with pytest.warns(bipnet.FrozenWarning, match="nothing can (change|move)"):
+        R = bipnet.randomize(W, "G", rng=1)
+    assert np.array_equal(R, W)
+
+
+@pytest.mark.parametrize("shape", [(2, 2), (3, 4), (5, 3), (70, 3)])
+def test_frozen__g_agrees_with_certify_on_random_signs(shape: tuple[int, int]) -> None:
+    for seed in range(20):
+        W = np.where(np.random.default_rng(seed).random(shape) < 0.6, 1.5, -2.5)
+        expected = bipnet.certify(W, "G").signs.n_frozen
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            bipnet.randomize(W, "G", rng=1)
+        said = " ".join(str(w.message) for w in caught)
+        if expected == 0:
+            assert said == ""
+        elif expected < W.size:
+            assert f"the signs of {expected} of {W.size} edges" in said
+        else:
+            assert "signs are frozen" in said

@@ -25,7 +25,8 @@ def sign_bits(
     """Which of ``words[begin:][:count]`` (at most 64) are edges, and which negative edges.
 
     Bits, from the lowest up. Loops over weights ask these bits and not the weights themselves:
-    on a comparison the compiler would branch, and signs are as good as random.
+    with comparisons they took twice as long (branches, one supposes, on signs that are as good
+    as random).
     """
     zero = nonzero ^ nonzero
     edges = _U0
