@@ -14,9 +14,9 @@ import numpy as np
 
 from bipnet._biadjacency import Array, Biadjacency, Flags, Ints
 from bipnet._memory import require_memory
+from bipnet.nulls._cells import transposed
 
 _BITS_PER_EDGE = 512  # bits that walks look at, per edge, beyond which an edge list costs less
-_TILE = 128  # rows transposed together, a multiple of 8
 
 
 def sign_components(edges: Biadjacency, positive: Array) -> tuple[Ints, Ints]:
@@ -50,7 +50,8 @@ def sign_components(edges: Biadjacency, positive: Array) -> tuple[Ints, Ints]:
         )
     if (n_left + n_right) * max(edges.shape) > _BITS_PER_EDGE * positive.size:
         return _by_edge_list(edges, positive)
-    return _by_bit_sets(edges, positive)
+    all_edges = np.ones_like(positive)
+    return components_of_cells(_cells(edges, positive), _cells(edges, all_edges), n_right)
 
 
 def components_of_degrees(k_left: Ints, k_right: Ints) -> tuple[Ints, Ints]:
@@ -115,24 +116,30 @@ def components_of_degrees(k_left: Ints, k_right: Ints) -> tuple[Ints, Ints]:
     return left, right
 
 
-def _by_bit_sets(edges: Biadjacency, positive: Flags) -> tuple[Ints, Ints]:
-    """Kosaraju's two walks. Sets of nodes are Python integers, a bit for each node of a side."""
-    n_left, n_right = edges.shape
-    require_memory(4 * n_left * n_right, f"the components of {edges.shape}")
-    cells = np.zeros(edges.shape, dtype=np.uint8)
-    if edges.is_sparse:
-        cells[edges.edge_rows, edges.edge_columns] = positive + np.uint8(1)
-    else:
-        cells.reshape(-1)[edges.edge_mask] = positive + np.uint8(1)
-    plus, minus = cells == 2, cells == 1
-    heads = _bit_sets(plus) + _bit_sets_of_columns(minus)
-    tails = _bit_sets(minus) + _bit_sets_of_columns(plus)
+def components_of_cells(positive: Array, edges: Array, n_right: int) -> tuple[Ints, Ints]:
+    """`sign_components` of a pattern given as bits of cells.
 
-    finished = [
-        node for walk in _walks(range(n_left + n_right), heads, edges.shape) for node in walk
-    ]
+    Parameters
+    ----------
+    positive, edges
+        (n_left, words) uint64: bit j of row i is set where (i, j) is a positive edge, or an edge.
+    n_right
+        Number of right nodes.
+
+    Notes
+    -----
+    Kosaraju's two walks. Sets of nodes are Python integers, a bit for each node of a side.
+    """
+    n_left = len(edges)
+    require_memory(edges.nbytes * 6, f"the components of {n_left, n_right}")
+    negative = edges ^ positive
+    heads = _bit_sets(positive) + _bit_sets(transposed(negative, n_right, 1))
+    tails = _bit_sets(negative) + _bit_sets(transposed(positive, n_right, 1))
+
+    shape = n_left, n_right
+    finished = [node for walk in _walks(range(n_left + n_right), heads, shape) for node in walk]
     labels = np.empty(n_left + n_right, dtype=np.int64)
-    for label, component in enumerate(_walks(finished[::-1], tails, edges.shape)):
+    for label, component in enumerate(_walks(finished[::-1], tails, shape)):
         labels[component] = label
     return labels[:n_left], labels[n_left:]
 
@@ -164,19 +171,22 @@ def _walks(starts: Iterable[int], ahead: list[int], shape: tuple[int, int]) -> I
         yield finished
 
 
-def _bit_sets(flags: Flags) -> list[int]:
-    """The flags of each row as the bits of one integer."""
-    octets = np.packbits(flags, axis=1, bitorder="little")
-    return [int.from_bytes(line.tobytes(), "little") for line in octets]
+def _bit_sets(lines: Array) -> list[int]:
+    """The bits of each line as one integer."""
+    return [int.from_bytes(line.tobytes(), "little") for line in lines.astype("<u8", copy=False)]
 
 
-def _bit_sets_of_columns(flags: Flags) -> list[int]:
-    """The flags of each column likewise; transposed by tiles of rows, which stay in cache."""
-    octets = [
-        np.packbits(np.ascontiguousarray(flags[at : at + _TILE].T), axis=1, bitorder="little")
-        for at in range(0, len(flags), _TILE)
-    ]
-    return [int.from_bytes(line.tobytes(), "little") for line in np.concatenate(octets, axis=1)]
+def _cells(edges: Biadjacency, flags: Flags) -> Array:
+    """Flags of edges (n_edges,) as bits of cells (n_left, words) uint64."""
+    n_left, n_right = edges.shape
+    require_memory(2 * n_left * n_right, f"the components of {edges.shape}")
+    cells = np.zeros((n_left, -(-n_right // 64) * 64), dtype=np.bool_)
+    if edges.is_sparse:
+        cells[edges.edge_rows, edges.edge_columns] = flags
+    else:
+        cells[:, :n_right][edges.edge_mask.reshape(edges.shape)] = flags
+    words: Array = np.packbits(cells, axis=1, bitorder="little").view("<u8")
+    return words.astype(np.uint64, copy=False)
 
 
 def _by_edge_list(edges: Biadjacency, positive: Flags) -> tuple[Ints, Ints]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
@@ -19,19 +19,14 @@ import numpy.typing as npt
 
 from bipnet._biadjacency import Array, Biadjacency
 from bipnet._streams import Seed
-from bipnet.nulls._chains import EdgeSigns, LoopChain, SwapChain, TradeChain
-from bipnet.nulls._components import components_of_degrees, sign_components
+from bipnet.nulls._cells import bits_per_line, cells_of, transposed
+from bipnet.nulls._chains import SwapChain, TradeChain
+from bipnet.nulls._components import components_of_cells, components_of_degrees, sign_components
+from bipnet.nulls._connected import trades_connect
+from bipnet.nulls._edge_signs import EdgeSigns
 from bipnet.nulls._equilibrium import Settling, settling
 from bipnet.nulls._rows import Rows
-from bipnet.nulls._signs import (
-    KeyOf,
-    Length,
-    degrees_of,
-    full_trades,
-    is_full,
-    masked_trades,
-    trades_are_packed,
-)
+from bipnet.nulls._signs import KeyOf, Length, is_full, is_packed, loop_chain, trade_chain
 
 T = TypeVar("T")
 
@@ -44,10 +39,14 @@ MOST_STEPS = 1 << 13
 MOST_ROUNDS_BEFORE_LOOPS = 1 << 10
 """Rounds of trades after which loops take over where edges are missing."""
 
-LOOPS_PER_NODE = 4
+LOOPS_PER_NODE = 2
 """Short loops per node that has an edge, at the least. They are there for what trades cannot
 reach. A lone hexagon among n nodes is met by a loop with probability 6 / n, and then forgets its
-state: of it exp(-24) is left after 4 n loops."""
+state (a loop is lazy half of the time): of it exp(-12) is left after 2 n loops, less than the
+criterion leaves of anything (`_equilibrium.REMEMBERED`)."""
+
+_LOOP_UNITS = 16
+"""Steps that the least number of loops is cut into: a pilot's first look at loops after trades."""
 
 _CELLS = 1 << 14  # a small matrix gets several pilot chains, to have as many signs in all
 _MOST_CHAINS = 16
@@ -109,17 +108,33 @@ def frozen_signs(matrix: Biadjacency, rows: Rows) -> int:
     def count() -> int:
         if rows.n_positive in (0, rows.n_edges):
             return rows.n_edges
+        if not is_packed(matrix):
+            edges = EdgeSigns(matrix, rows, rows.positive)
+            left, right = sign_components(matrix, edges.positive)
+            return int(np.count_nonzero(left[edges.left] != right[edges.right]))
+        cells = cells_of(matrix, rows, rows.positive)
         if is_full(matrix):
-            left, right = (
-                np.bincount(part) for part in components_of_degrees(*degrees_of(matrix, rows))
-            )
-            n_both = min(len(left), len(right))
-            return rows.n_edges - int((left[:n_both] * right[:n_both]).sum())
-        edges = EdgeSigns(matrix, rows)
-        left, right = sign_components(matrix, edges.positive)
-        return int(np.count_nonzero(left[edges.left] != right[edges.right]))
+            columns = transposed(cells, matrix.shape[1], 1)
+            left, right = components_of_degrees(bits_per_line(cells), bits_per_line(columns))
+        else:
+            edge_cells = cells_of(matrix, rows, rows.edges)
+            left, right = components_of_cells(cells, edge_cells, matrix.shape[1])
+        return rows.n_edges - _edges_within(matrix, rows, left, right)
 
     return _remembered(_frozen, _pattern_name(matrix, rows), count)
+
+
+def _edges_within(matrix: Biadjacency, rows: Rows, left: Array, right: Array) -> int:
+    """How many edges have both ends in one component; ``left`` and ``right`` label the nodes."""
+    cells = cells_of(matrix, rows, rows.edges)
+    total = 0
+    for label in np.intersect1d(left, right):
+        inside = np.packbits(right == label, bitorder="little")
+        mask = np.zeros(cells.shape[1] * 8, dtype=np.uint8)
+        mask[: inside.size] = inside
+        within = cells[left == label] & mask.view("<u8").astype(np.uint64)
+        total += int(np.bitwise_count(within).sum(dtype=np.int64))
+    return total
 
 
 def _remembered(known: OrderedDict[bytes, T], name: bytes, find: Callable[[], T]) -> T:
@@ -148,47 +163,45 @@ def _run(matrix: Biadjacency, rows: Rows, method: str, n_threads: int) -> Pilot:
     if rows.n_positive in (0, rows.n_edges):
         return Pilot(Length(1), _NOTHING, 1, None)
     n_chains = int(np.clip(_CELLS // rows.n_edges, 1, _MOST_CHAINS))
+    connected = is_full(matrix) or (is_packed(matrix) and trades_connect(matrix, rows))
     if method == "swap":
-        return _swaps(matrix, rows, n_chains)
-    if not is_full(matrix):
-        return _masked_trades(matrix, rows, n_chains, n_threads)
-    chains = [full_trades(matrix, rows, _keys(i), n_threads) for i in range(n_chains)]
+        ends, result = _swaps(matrix, rows, n_chains, connected)
+    elif is_packed(matrix):
+        ends, result = _trades(matrix, rows, n_chains, connected, n_threads)
+    else:
+        ends, result = [rows.positive] * n_chains, Pilot(Length(1), _NOTHING, 1, None)
+    return result if connected else _then_loops(matrix, rows, ends, result, n_threads)
+
+
+def _trades(
+    matrix: Biadjacency, rows: Rows, n_chains: int, connected: bool, n_threads: int
+) -> tuple[list[Array], Pilot]:
+    """Trades as far as they lead: where the chains ended, and what they showed."""
+    chains = [trade_chain(matrix, rows, _keys(i), n_threads) for i in range(n_chains)]
     traces, found = _followed(
-        [chain.run for chain in chains], _line_overlaps(chains, rows), MOST_STEPS
+        [chain.run for chain in chains],
+        _overlaps(chains, rows),
+        MOST_STEPS if connected else MOST_ROUNDS_BEFORE_LOOPS,
     )
-    moved = _moved(chains, traces, rows)
-    return Pilot(Length(found.steps), traces, 1, found, moved=moved, settled=found.steady)
+    steps = found.steps if connected or found.steady else traces.shape[1] - 1
+    n_trades = len(chains) * (traces.shape[1] - 1) * rows.n_edges
+    moved = sum(int(chain.moved) for chain in chains) / n_trades
+    result = Pilot(Length(steps), traces, 1, found, moved=moved, settled=found.steady)
+    return [chain.positive() for chain in chains], result
 
 
-def _masked_trades(matrix: Biadjacency, rows: Rows, n_chains: int, n_threads: int) -> Pilot:
-    """Trades as far as they lead, then loops."""
-    edges = [EdgeSigns(matrix, rows) for _ in range(n_chains)]
-    start = edges[0].positive.copy()
-    if not trades_are_packed(matrix):
-        return _then_loops(edges, start, Pilot(Length(1), _NOTHING, 1, None))
-    chains = [masked_trades(signs, _keys(i), n_threads) for i, signs in enumerate(edges)]
-    traces, found = _followed(
-        [chain.run for chain in chains], _line_overlaps(chains, rows), MOST_ROUNDS_BEFORE_LOOPS
-    )
-    for signs, chain in zip(edges, chains, strict=True):
-        signs.read(chain.lines)
-    length = Length(found.steps if found.steady else traces.shape[1] - 1)
-    moved = _moved(chains, traces, rows)
-    return _then_loops(edges, start, Pilot(length, traces, 1, found, moved=moved))
-
-
-def _swaps(matrix: Biadjacency, rows: Rows, n_chains: int) -> Pilot:
-    """Attempted swaps, then loops where edges are missing."""
+def _swaps(
+    matrix: Biadjacency, rows: Rows, n_chains: int, connected: bool
+) -> tuple[list[Array], Pilot]:
+    """The same for attempted swaps."""
     from bipnet_kernels import ATTEMPTS_PER_STREAM
 
-    edges = [EdgeSigns(matrix, rows) for _ in range(n_chains)]
-    start = edges[0].positive.copy()
-    chains = [SwapChain(signs, _keys(i)("G swaps")) for i, signs in enumerate(edges)]
+    chains = [SwapChain(matrix, rows, _keys(i)("G swaps")) for i in range(n_chains)]
     unit = -(-rows.n_edges // ATTEMPTS_PER_STREAM)
     traces, found = _followed(
         [_in_units(chain.run, unit) for chain in chains],
-        _flag_overlaps(edges, start, [chain.read for chain in chains]),
-        MOST_STEPS if is_full(matrix) else MOST_ROUNDS_BEFORE_LOOPS,
+        _overlaps(chains, rows),
+        MOST_STEPS if connected else MOST_ROUNDS_BEFORE_LOOPS,
     )
     attempts = sum(chain.attempts for chain in chains)
     acceptance = sum(int(chain.accepted) for chain in chains) / attempts
@@ -203,20 +216,24 @@ def _swaps(matrix: Biadjacency, rows: Rows, n_chains: int) -> Pilot:
         acceptance=acceptance,
         settled=found.steady,
     )
-    return result if is_full(matrix) else _then_loops(edges, start, result)
+    return [chain.positive() for chain in chains], result
 
 
-def _then_loops(edges: list[EdgeSigns], start: Array, before: Pilot) -> Pilot:
-    """What follows on the chains that ``before`` describes: short loops."""
+def _then_loops(
+    matrix: Biadjacency, rows: Rows, starts: list[Array], before: Pilot, n_threads: int
+) -> Pilot:
+    """Short loops from the patterns ``starts`` on, after what ``before`` describes."""
     from bipnet_kernels import LOOPS_PER_STREAM
 
-    chains = [LoopChain(signs, _keys(i)("G loops")) for i, signs in enumerate(edges)]
+    chains = [
+        loop_chain(matrix, rows, positive, _keys(i), n_threads) for i, positive in enumerate(starts)
+    ]
     n_streams = -(-LOOPS_PER_NODE * chains[0].n_nodes // LOOPS_PER_STREAM)
-    unit = max(1, n_streams // 16)
+    unit = max(1, n_streams // _LOOP_UNITS)
     trusted = before.found if before.found and before.found.steady else None
     traces, found = _followed(
         [_in_units(chain.run, unit) for chain in chains],
-        _flag_overlaps(edges, start, [_nothing] * len(edges)),
+        [_share_of(rows, chain.overlap) for chain in chains],
         MOST_STEPS,
         trusted,
     )
@@ -240,7 +257,7 @@ def _followed(
 ) -> tuple[npt.NDArray[np.float64], Settling]:
     """Run chains step by step until their traces are steady, or agree with what is trusted."""
     values = [[overlap() for overlap in overlaps]]
-    goal = FIRST_STEPS
+    goal = FIRST_STEPS if trusted is None else _LOOP_UNITS
     while True:
         for step in range(len(values) - 1, goal):
             for run in runs:
@@ -270,37 +287,13 @@ def _in_units(run: Callable[[int, int], None], unit: int) -> Callable[[int, int]
     return lambda first, n: run(first * unit, n * unit)
 
 
-def _nothing() -> None:
-    """Flags are up to date as they are."""
-
-
-def _line_overlaps(chains: list[TradeChain], rows: Rows) -> list[Callable[[], float]]:
-    from bipnet_kernels import common_bits
-
-    start = chains[0].lines.copy()
-
-    def overlap(chain: TradeChain) -> float:
-        return float(common_bits(chain.lines, start)) / rows.n_positive
-
-    return [partial(overlap, chain) for chain in chains]
-
-
-def _flag_overlaps(
-    edges: list[EdgeSigns], start: Array, updates: list[Callable[[], None]]
+def _overlaps(
+    chains: Sequence[TradeChain] | Sequence[SwapChain], rows: Rows
 ) -> list[Callable[[], float]]:
-    """Overlaps with the flags ``start``, each after its chain's flags are brought up to date."""
-    n_positive = int(np.count_nonzero(start))
-
-    def overlap(signs: EdgeSigns, update: Callable[[], None]) -> float:
-        update()
-        return float(np.count_nonzero(signs.positive & start)) / n_positive
-
-    return [partial(overlap, signs, update) for signs, update in zip(edges, updates, strict=True)]
+    """The share of the positive edges that are still positive, of chains that have not run."""
+    start = chains[0].snapshot()
+    return [_share_of(rows, partial(chain.overlap, start)) for chain in chains]
 
 
-def _moved(chains: list[TradeChain], traces: npt.NDArray[np.float64], rows: Rows) -> float:
-    """Sign changes per round and edge."""
-    n_rounds = traces.shape[1] - 1
-    return float(
-        sum(int(chain.moved) for chain in chains) / (len(chains) * n_rounds * rows.n_edges)
-    )
+def _share_of(rows: Rows, count: Callable[[], int]) -> Callable[[], float]:
+    return lambda: count() / rows.n_positive

@@ -7,6 +7,8 @@ Weights are moved as unsigned words (see `segments` and `buckets`), signs as bit
 from bipnet_kernels._jit import cache_folder as cache_folder
 from bipnet_kernels._stream import new_picks as new_picks
 from bipnet_kernels._stream import new_stream as new_stream
+from bipnet_kernels.bit_loops import bit_loop_streams as bit_loop_streams
+from bipnet_kernels.bit_loops import random_bit as random_bit
 from bipnet_kernels.buckets import CHUNK as CHUNK
 from bipnet_kernels.buckets import MOST_LABEL_BITS as MOST_LABEL_BITS
 from bipnet_kernels.buckets import count_labels as count_labels
@@ -23,12 +25,12 @@ from bipnet_kernels.loops import LOOPS_PER_STREAM as LOOPS_PER_STREAM
 from bipnet_kernels.loops import loop_streams as loop_streams
 from bipnet_kernels.loops import orient as orient
 from bipnet_kernels.segments import permute_segments as permute_segments
+from bipnet_kernels.signs import collect_bits as collect_bits
 from bipnet_kernels.signs import list_edges as list_edges
 from bipnet_kernels.signs import pack_flags as pack_flags
 from bipnet_kernels.signs import pack_rows as pack_rows
-from bipnet_kernels.signs import read_bits as read_bits
+from bipnet_kernels.signs import scatter_bits as scatter_bits
 from bipnet_kernels.signs import transpose_bits as transpose_bits
-from bipnet_kernels.signs import write_bits as write_bits
 from bipnet_kernels.swap import ATTEMPTS_PER_STREAM as ATTEMPTS_PER_STREAM
 from bipnet_kernels.swap import NO_EDGE as NO_EDGE
 from bipnet_kernels.swap import swap_attempts as swap_attempts

@@ -1,5 +1,7 @@
 """Short loops: the move that makes null model G irreducible when edges are missing.
 
+Here the graph is a list of edges, for graphs too sparse for `bit_loops`.
+
 Direct every positive edge left -> right and every negative edge right -> left. Sign patterns
 with the same degrees are the orientations with the same out-degrees. A walk follows uniformly
 chosen out-edges until a node repeats; the cycle just closed is reversed, its tail ignored

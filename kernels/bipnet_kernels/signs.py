@@ -150,16 +150,38 @@ def pack_flags(
 
 
 @kernel
-def write_bits(lines_of: Ints, bits_of: Ints, flags: Words, lines: Words) -> None:
-    """Set bit ``bits_of[e]`` of line ``lines_of[e]`` where ``flags[e]``; bits start as 0."""
-    for e in range(len(flags)):
-        bit = np.uint64(bits_of[e])
-        lines[lines_of[e], bit >> _U6] |= np.uint64(flags[e]) << (bit & _U63)
+def scatter_bits(
+    starts: Ints, stops: Ints, first_words: Ints, columns: Ints, bits: Words, cells: Words
+) -> None:
+    """Set bit ``columns[c]`` of row i of ``cells`` (n, w) to the bit of word c of row i.
+
+    Rows of ``bits`` as made by `pack_rows`; ``cells`` is 0 elsewhere and stays so.
+    """
+    for i in range(len(starts)):
+        at = first_words[i]
+        for begin in range(starts[i], stops[i], 64):
+            word = bits[at]
+            at += 1
+            for k in range(min(np.int64(64), stops[i] - begin)):
+                column = np.uint64(columns[begin + k])
+                place = column & _U63
+                bit = (word >> np.uint64(k)) & _U1
+                cells[i, column >> _U6] = (cells[i, column >> _U6] & ~(_U1 << place)) | (
+                    bit << place
+                )
 
 
 @kernel
-def read_bits(lines_of: Ints, bits_of: Ints, lines: Words, flags: Words) -> None:
-    """Set ``flags[e]`` to bit ``bits_of[e]`` of line ``lines_of[e]``."""
-    for e in range(len(flags)):
-        bit = np.uint64(bits_of[e])
-        flags[e] = (lines[lines_of[e], bit >> _U6] >> (bit & _U63)) & _U1
+def collect_bits(
+    starts: Ints, stops: Ints, first_words: Ints, columns: Ints, cells: Words, bits: Words
+) -> None:
+    """The inverse: fill the rows of ``bits`` from ``cells``."""
+    for i in range(len(starts)):
+        at = first_words[i]
+        for begin in range(starts[i], stops[i], 64):
+            word = _U0
+            for k in range(min(np.int64(64), stops[i] - begin)):
+                column = np.uint64(columns[begin + k])
+                word |= ((cells[i, column >> _U6] >> (column & _U63)) & _U1) << np.uint64(k)
+            bits[at] = word
+            at += 1
