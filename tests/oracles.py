@@ -383,9 +383,9 @@ def rotated(x: int, by: int) -> int:
 def stream_key(
     entropy: int, spawn_key: Sequence[int], index: int, purpose: str, name: str
 ) -> list[int]:
-    """The key of a draw's stream (version 2): BLAKE2b of what identifies the draw."""
+    """The key of a draw's stream (version 3): BLAKE2b of what identifies the draw."""
     identity = [entropy, list(spawn_key), index, purpose, name]
-    text = "\n".join(["bipnet stream 2", *map(str, identity)])
+    text = "\n".join(["bipnet stream 3", *map(str, identity)])
     digest = hashlib.blake2b(text.encode(), digest_size=32).digest()
     return [int.from_bytes(digest[i : i + 8], "little") for i in range(0, 32, 8)]
 
@@ -707,6 +707,48 @@ def loop_streams(
                 out_edges[out_edges.index(edge)] = cycle[at - 1]
                 signs[edge] = 1 - signs[edge]
             flipped += len(cycle)
+    return signs, flipped
+
+
+def random_bit(line: Sequence[int], n_places: int, stream: Lanes, tries: int = 8) -> int:
+    """The place of a random set bit of ``line``."""
+    places = set_bits(line)
+    if tries * len(places) < n_places:
+        return places[stream.below(len(places))]
+    while True:
+        place = stream.below(n_places)
+        if place in places:
+            return place
+
+
+def bit_loop_streams(
+    cells: Matrix, first: int, n_streams: int, key: Sequence[int], per_stream: int
+) -> tuple[Matrix, int]:
+    """(cells, number flipped) after short loops on signs +1 and -1 and 0 for no edge."""
+    signs = np.array(cells)
+    n_left, n_right = signs.shape
+    alive = [i for i in range(n_left) if signs[i].any()]
+    alive += [n_left + j for j in range(n_right) if signs[:, j].any()]
+    flipped = 0
+    for s in range(first, first + n_streams):
+        stream = Lanes(key, s)
+        for _ in range(per_stream):
+            if stream.word() % 2:
+                continue
+            visited = [alive[stream.below(len(alive))]]
+            while visited[-1] not in visited[:-1]:
+                at = visited[-1]
+                ahead = signs[at] > 0 if at < n_left else signs[:, at - n_left] < 0
+                if not ahead.any():
+                    break
+                line = packed(np.flatnonzero(ahead).tolist(), -(-len(ahead) // 64))
+                there = random_bit(line, len(ahead), stream)
+                visited.append(there + (n_left if at < n_left else 0))
+            if visited[-1] in visited[:-1]:
+                cycle = visited[visited.index(visited[-1]) :]
+                for one, other in itertools.pairwise(cycle):
+                    signs[min(one, other), max(one, other) - n_left] *= -1
+                flipped += len(cycle) - 1
     return signs, flipped
 
 

@@ -384,17 +384,31 @@ def test_transpose_bits__is_a_transpose(shape: tuple[int, int]) -> None:
     assert columns.tolist() == expected.tolist()
 
 
-def test_bits__are_written_and_read_edge_by_edge() -> None:
+def test_bits__are_scattered_to_cells_and_collected_again() -> None:
     rng = np.random.default_rng(2)
-    left, right = np.nonzero(rng.random((5, 130)) < 0.5)
-    flags = (rng.random(len(left)) < 0.5).astype(np.uint8)
-    lines = np.zeros((5, 3), dtype=np.uint64)
-    bipnet_kernels.write_bits(left, right, flags, lines)
-    for i in range(5):
-        assert oracles.set_bits(lines[i].tolist()) == right[(left == i) & (flags != 0)].tolist()
-    found = np.full_like(flags, 7)
-    bipnet_kernels.read_bits(left, right, lines, found)
-    assert found.tolist() == flags.tolist()
+    columns = [np.flatnonzero(rng.random(200) < share) for share in (0.5, 0.0, 0.9, 0.1)]
+    bounds = np.cumsum([0, *map(len, columns)])
+    n_words = [-(-len(line) // 64) for line in columns]
+    rows = (bounds[:-1], bounds[1:], np.cumsum([0, *n_words[:-1]]), np.concatenate(columns))
+    chosen = [np.flatnonzero(rng.random(len(line)) < 0.5) for line in columns]
+    bits = np.array(
+        [
+            word
+            for places, n in zip(chosen, n_words, strict=True)
+            for word in oracles.packed(places.tolist(), n)
+        ],
+        dtype=np.uint64,
+    )
+    cells = np.zeros((4, 4), dtype=np.uint64)
+    for _ in range(2):  # what is there already is overwritten
+        bipnet_kernels.scatter_bits(*rows, bits, cells)
+        for line, places, found in zip(columns, chosen, cells.tolist(), strict=True):
+            assert oracles.set_bits(found) == line[places].tolist()
+        again = np.full_like(bits, 5)
+        bipnet_kernels.collect_bits(*rows, cells, again)
+        assert again.tolist() == bits.tolist()
+        for line, found in zip(columns, cells, strict=True):
+            found[:] = oracles.packed(line.tolist(), 4)
 
 
 # -- trades ------------------------------------------------------------------------------------
@@ -690,6 +704,103 @@ def test_loop_streams__changes_nothing_where_no_cycle_is_directed() -> None:
     tables = loop_tables(left, right, positive, 4)
     assert looped(left, right, positive, tables, 0, 1, 15) == 0
     assert positive.tolist() == [1, 0, 1]
+
+
+@pytest.mark.parametrize("share", [0.01, 0.1, 0.13, 0.5, 1.0])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_random_bit__follows_its_twin_at_word_borders(width: int, share: float) -> None:
+    line = random_lines(1, width, share, seed=width)[0]
+    line[-1] |= np.uint64(1 << ((width - 1) % 64))  # the last place counts
+    n_set = len(oracles.set_bits(line.tolist()))
+    stream, twin = started(key_of(17), width), oracles.Lanes(key_of(17).tolist(), width)
+    for _ in range(40):
+        found = bipnet_kernels.random_bit(line, width, n_set, stream)
+        assert found == oracles.random_bit(line.tolist(), width, twin)
+
+
+@pytest.mark.parametrize("n_set", [1, 7, 24, 25, 90])
+def test_random_bit__chooses_all_set_bits_equally_often(n_set: int) -> None:
+    width, n = 200, 8000
+    places = np.sort(np.random.default_rng(n_set).permutation(width)[:n_set])
+    line = np.array(oracles.packed(places.tolist(), 4), dtype=np.uint64)
+    stream = started(key_of(18), n_set)
+    counts = Counter(bipnet_kernels.random_bit(line, width, n_set, stream) for _ in range(n))
+    assert set(counts) == set(places.tolist())
+    if n_set > 1:
+        assert scipy.stats.chisquare(list(counts.values())).pvalue > FALSE_ALARM
+
+
+def bit_lines(flags: Words) -> Words:
+    """Flags (n, m) as lines of bits (n, words) uint64."""
+    n_words = -(-flags.shape[1] // 64)
+    rows = [oracles.packed(np.flatnonzero(line).tolist(), n_words) for line in flags]
+    return np.array(rows, dtype=np.uint64)
+
+
+def bit_looped(cells: Words, batches: list[tuple[int, int]], index: Any) -> tuple[Words, int]:
+    """(cells, number flipped) after batches (first, n) of streams of loops."""
+    n_left, n_right = cells.shape
+    ahead, back = bit_lines(cells > 0), bit_lines(cells.T < 0)
+    out = np.concatenate([(cells > 0).sum(axis=1), (cells < 0).sum(axis=0)]).astype(index)
+    alive = np.concatenate(
+        [np.flatnonzero(cells.any(axis=1)), n_left + np.flatnonzero(cells.any(axis=0))]
+    )
+    seen, path = np.full(n_left + n_right, -1, index), np.empty(n_left + n_right + 1, index)
+    stream = bipnet_kernels.new_stream()
+    flipped = sum(
+        int(
+            bipnet_kernels.bit_loop_streams(
+                ahead, back, out, alive.astype(index), *batch, key_of(19), stream, seen, path
+            )
+        )
+        for batch in batches
+    )
+    assert (seen == -1).all()
+    positive = [oracles.set_bits(line) for line in ahead.tolist()]
+    negative = [oracles.set_bits(line) for line in back.tolist()]
+    result = np.zeros_like(cells)
+    for i, places in enumerate(positive):
+        result[i, places] = 1
+    for j, places in enumerate(negative):
+        assert not result[places, j].any()  # no edge has two directions
+        result[places, j] = -1
+    assert np.array_equal(result != 0, cells != 0)
+    return result, flipped
+
+
+@pytest.mark.parametrize("index", [np.int32, np.int64])
+@pytest.mark.parametrize(
+    ("shape", "density"),
+    [
+        ((4, 4), 1.0),
+        ((6, 5), 0.9),
+        ((5, 7), 0.9),
+        ((20, 11), 0.4),
+        ((9, 130), 0.3),
+        ((65, 64), 0.1),
+    ],
+)
+def test_bit_loop_streams__follows_its_twin(
+    shape: tuple[int, int], density: float, index: Any
+) -> None:
+    rng = np.random.default_rng(sum(shape))
+    cells = np.where(rng.random(shape) < 0.5, 1, -1)
+    cells[rng.random(shape) >= density] = 0
+    cells[0] = 0  # a node without edges, at which no walk begins
+    expected = oracles.bit_loop_streams(
+        cells, 2, 3, key_of(19).tolist(), bipnet_kernels.LOOPS_PER_STREAM
+    )
+    for batches in ([(2, 3)], [(2, 1), (3, 2)]):
+        found, flipped = bit_looped(cells, batches, index)
+        assert np.array_equal(found, expected[0])
+        assert flipped == expected[1] > 0
+
+
+def test_bit_loop_streams__changes_nothing_where_no_cycle_is_directed() -> None:
+    cells = np.array([[1, 0], [-1, 1]])
+    found, flipped = bit_looped(cells, [(0, 1)], np.int32)
+    assert flipped == 0
+    assert np.array_equal(found, cells)
 
 
 # -- swaps -------------------------------------------------------------------------------------

@@ -10,8 +10,11 @@ import numpy as np
 from bipnet._biadjacency import Biadjacency, Flags
 from bipnet._check import open_matrix
 from bipnet._memory import require_memory
+from bipnet.nulls._connected import trades_connect
 from bipnet.nulls._mixing import INEQUALITY, RapidMixing, rapid_mixing
 from bipnet.nulls._mobility import Mobility, mobility, nodes_with_edges
+from bipnet.nulls._rows import packed_rows
+from bipnet.nulls._signs import is_packed
 from bipnet.nulls.models import NullModel, null_model
 
 EXACT_LAW = "independent exact uniform draw"
@@ -21,6 +24,7 @@ IRREDUCIBLE_BY: dict[str, str] = {
     "exact draw": "a shuffle within groups reaches every outcome at once",
     "one state": "no other sign pattern has these degrees; only weights are shuffled",
     "Ryser 1957": "swaps, and so trades, connect all sign patterns if no edge is missing",
+    "trades alone": "so few edges are missing that swaps can turn every directed cycle of signs",
     "short loops": "they reverse any directed cycle, and sign patterns differ by such cycles",
 }
 """Why every outcome can be reached, and what that rests on."""
@@ -158,10 +162,11 @@ def certify(W: Any, null: str | NullModel) -> Certificate:
 
     Notes
     -----
-    Irreducibility: Ryser 1957 (no missing edges), short loops (missing edges): Rahman &
-    Stillinger 1972, Barkema & Newman 1998. Rapid mixing: Erdos, Mezei, Miklos & Soltesz 2018,
-    PLoS ONE 13:e0201995, with no missing edges alone. Frozen signs of G: edges between
-    different strongly connected components of the directed graph of the signs.
+    Irreducibility: Ryser 1957 (no missing edges); where few edges are missing a proof of our own
+    that swaps turn every directed cycle (in bipnet/nulls/_connected.py); short loops elsewhere:
+    Rahman & Stillinger 1972, Barkema & Newman 1998. Rapid mixing: Erdos, Mezei, Miklos &
+    Soltesz 2018, PLoS ONE 13:e0201995, with no missing edges alone. Frozen signs of G: edges
+    between different strongly connected components of the directed graph of the signs.
 
     Examples
     --------
@@ -190,7 +195,7 @@ missing
         n_edges=edges.n_edges,
         exact=exact,
         law=EXACT_LAW if exact else CHAIN_LAW,
-        irreducible_by=_irreducible_by(model, exact, full),
+        irreducible_by=_irreducible_by(edges, model, exact, full),
         rapid_mixing=_mixing(edges, exact, full),
         signs=signs,
         weights=weights,
@@ -199,12 +204,15 @@ missing
     )
 
 
-def _irreducible_by(model: NullModel, exact: bool, full: bool) -> str:
+def _irreducible_by(edges: Biadjacency, model: NullModel, exact: bool, full: bool) -> str:
     if model.exact:
         return "exact draw"
     if exact:
         return "one state"
-    return "Ryser 1957" if full else "short loops"
+    if full:
+        return "Ryser 1957"
+    trades = is_packed(edges) and trades_connect(edges, packed_rows(edges, 1))
+    return "trades alone" if trades else "short loops"
 
 
 def _mixing(edges: Biadjacency, exact: bool, full: bool) -> RapidMixing:
