@@ -19,6 +19,7 @@ import pytest
 import scipy.stats
 import strategies as my
 from bipnet_kernels import _random, _shuffle, _stream
+from bipnet_kernels import swap as _swap
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -257,9 +258,13 @@ def test_permute_segments__follows_its_twin_at_word_borders(length: int, by_sign
     assert permuted(words, starts, stops, 2, by_sign, masks, plain=False) == expected
 
 
-def test_permute_segments__is_the_same_said_to_be_plain_or_not() -> None:
-    words = np.random.default_rng(3).integers(1, 2**15, 500, dtype=np.uint16)
-    arguments = (words, [0, 200], [200, 500], 1, False, (0x7FFF, 0x8000))
+@pytest.mark.parametrize("by_sign", [False, True])
+@pytest.mark.parametrize("bits", [8, 16, 32, 64])
+def test_permute_segments__is_the_same_said_to_be_plain_or_not(bits: int, by_sign: bool) -> None:
+    words = np.random.default_rng(3).integers(0, 2**bits, 501, dtype=f"u{bits // 8}")
+    words[words << 1 == 0] = 3  # neither zero nor minus zero
+    masks = ((1 << (bits - 1)) - 1, 1 << (bits - 1))
+    arguments = (words, [0, 200, 500], [200, 500, 501], 1, by_sign, masks)
     assert permuted(*arguments, plain=True) == permuted(*arguments, plain=False)
 
 
@@ -272,15 +277,17 @@ def test_permute_segments__writes_between_its_bounds_only() -> None:
     assert found[10:90] != words[10:90].tolist()
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (15, 3), (16, 16), (17, 33), (40, 5)])
-def test_columns__are_read_and_written_back(shape: tuple[int, int]) -> None:
-    matrix = np.arange(shape[0] * shape[1], dtype=np.uint32).reshape(shape)
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.uint32, np.uint64])
+@pytest.mark.parametrize("shape", [(1, 1), (7, 3), (8, 8), (9, 33), (40, 5)])
+def test_columns__are_read_and_written_back(shape: tuple[int, int], dtype: Any) -> None:
+    matrix = np.arange(shape[0] * shape[1]).astype(dtype).reshape(shape)
     first = shape[1] // 3
-    tile = np.zeros((shape[1] - first, shape[0] + 16), dtype=np.uint32)[:, : shape[0]]
-    bipnet_kernels.read_columns(matrix, first, tile)
-    assert np.array_equal(tile, matrix[:, first:].T)
+    tile = np.full((shape[1] - first, shape[0] + 16), 77, dtype=dtype)
+    bipnet_kernels.read_columns(matrix.reshape(-1), *shape, first, tile)
+    assert np.array_equal(tile[:, : shape[0]], matrix[:, first:].T)
+    assert (tile[:, shape[0] :] == 77).all()
     back = np.zeros_like(matrix)
-    bipnet_kernels.write_columns(tile, first, back)
+    bipnet_kernels.write_columns(tile, *shape, first, back.reshape(-1))
     assert np.array_equal(back[:, first:], matrix[:, first:])
     assert not back[:, :first].any()
 
@@ -806,49 +813,55 @@ def test_bit_loop_streams__changes_nothing_where_no_cycle_is_directed() -> None:
 # -- swaps -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("density", [1.0, 0.7], ids=["full", "missing edges"])
-@pytest.mark.parametrize("shape", [(2, 2), (3, 5), (6, 4), (1, 5)])
-def test_swap_attempts__follows_its_twin(shape: tuple[int, int], density: float) -> None:
-    rng = np.random.default_rng(sum(shape))
-    cells = (rng.random(shape) < 0.5).astype(np.uint8)
-    cells[rng.random(shape) >= density] = bipnet_kernels.NO_EDGE
-    cells[0, 0] = 1
+def assert_swaps_follow_their_twin(
+    cells: Words, ends_type: Any, first: int, n_attempts: int, key: int
+) -> None:
+    """Cells are 1, 0 (negative) or 2 (no edge)."""
     left, right = np.nonzero(cells == 1)
-    args = (4, 1500, key_of(16))
     expected, ends, n_accepted = oracles.swap_attempts(
         cells.tolist(),
         left.tolist(),
         right.tolist(),
-        args[0],
-        args[1],
-        args[2].tolist(),
+        first,
+        n_attempts,
+        key_of(key).tolist(),
         bipnet_kernels.ATTEMPTS_PER_STREAM,
     )
-    assert (
-        bipnet_kernels.swap_attempts(cells, left, right, *args, bipnet_kernels.new_stream())
-        == n_accepted
+    negative, half = bit_lines(cells == 0), 4 * np.dtype(ends_type).itemsize
+    words = (left << half | right).astype(ends_type)
+    scratch = np.empty(bipnet_kernels.SWAP_SCRATCH, dtype=np.uint64)
+    stream = bipnet_kernels.new_stream()
+    accepted = bipnet_kernels.swap_attempts(
+        negative, words, first, n_attempts, key_of(key), stream, scratch
     )
-    assert cells.tolist() == expected
-    assert right.tolist() == ends
+    assert accepted == n_accepted
+    assert words.tolist() == [i << half | j for i, j in zip(left.tolist(), ends, strict=True)]
+    wanted = [[j for j, cell in enumerate(row) if cell == 0] for row in expected]
+    assert [oracles.set_bits(line) for line in negative.tolist()] == wanted
+
+
+@pytest.mark.parametrize("fetched", [False, True], ids=["in cache", "fetched"])
+@pytest.mark.parametrize("ends_type", [np.uint32, np.uint64])
+@pytest.mark.parametrize("density", [1.0, 0.7], ids=["full", "missing edges"])
+@pytest.mark.parametrize("shape", [(2, 2), (3, 5), (6, 4), (1, 5), (9, 65)])
+def test_swap_attempts__follows_its_twin(
+    shape: tuple[int, int], density: float, ends_type: Any, fetched: bool
+) -> None:
+    rng = np.random.default_rng(sum(shape))
+    cells = (rng.random(shape) < 0.5).astype(np.uint8)
+    cells[rng.random(shape) >= density] = 2
+    cells[0, 0] = 1
+    if fetched:  # so many positive edges that the kernel fetches their memory first
+        pad = [(0, 400 - n) for n in shape]
+        cells = np.pad(cells, pad, constant_values=1)
+        assert (cells == 1).sum() > _swap._IN_CACHE
+    assert_swaps_follow_their_twin(cells, ends_type, 4, 1500, 16)
 
 
 def test_swap_attempts__changes_streams_where_its_twin_does() -> None:
-    n_attempts = bipnet_kernels.ATTEMPTS_PER_STREAM + 100
     cells = np.array([[1, 0, 1], [0, 1, 0], [0, 0, 1]], dtype=np.uint8)
-    left, right = np.nonzero(cells == 1)
-    expected, ends, n_accepted = oracles.swap_attempts(
-        cells.tolist(),
-        left.tolist(),
-        right.tolist(),
-        0,
-        n_attempts,
-        key_of(17).tolist(),
-        bipnet_kernels.ATTEMPTS_PER_STREAM,
-    )
-    accepted = bipnet_kernels.swap_attempts(
-        cells, left, right, 0, n_attempts, key_of(17), bipnet_kernels.new_stream()
-    )
-    assert (cells.tolist(), right.tolist(), accepted) == (expected, ends, n_accepted)
+    n_attempts = bipnet_kernels.ATTEMPTS_PER_STREAM + 100
+    assert_swaps_follow_their_twin(cells, np.uint32, 0, n_attempts, 17)
 
 
 # -- indices -----------------------------------------------------------------------------------

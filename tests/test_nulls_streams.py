@@ -313,13 +313,19 @@ def test_stream__leads_from_the_seed_to_the_trades_of_g(
 def test_stream__leads_from_the_seed_to_the_swaps_of_g() -> None:
     # Enough attempts for two kernel calls: the second one goes on where the first one stopped.
     V = signed((6, 8), 0.4)
-    cells = (V > 0).astype(np.uint8)
-    left, right = np.nonzero(cells)
-    n_attempts = 257 * bipnet_kernels.ATTEMPTS_PER_STREAM + 17
+    n_attempts = 65 * bipnet_kernels.ATTEMPTS_PER_STREAM + 17
     key = np.array(oracles.stream_key(2024, [], 3, "G swaps", ""), dtype=np.uint64)
+    rows = [np.flatnonzero(line < 0).tolist() for line in V]
+    negative = np.array([oracles.packed(places, 1) for places in rows], dtype=np.uint64)
+    left, right = np.nonzero(V > 0)
+    ends = (left << 16 | right).astype(np.uint32)
+    scratch = np.empty(bipnet_kernels.SWAP_SCRATCH, dtype=np.uint64)
     bipnet_kernels.swap_attempts(
-        cells, left, right, 0, n_attempts, key, bipnet_kernels.new_stream()
+        negative, ends, 0, n_attempts, key, bipnet_kernels.new_stream(), scratch
     )
+    cells = np.ones(V.shape, dtype=np.uint8)
+    for i, line in enumerate(negative.tolist()):
+        cells[i, oracles.set_bits(line)] = 0
     R = bipnet.randomize(V, "G", rng=2024, index=3, method="swap", steps=n_attempts)
     assert np.array_equal(R, spread_by_hand(V, cells.reshape(-1).tolist(), 3))
 

@@ -17,6 +17,7 @@ from bipnet.nulls._edge_signs import EdgeSigns
 from bipnet.nulls._rows import Rows
 
 _BITS_PER_CALL = 1 << 30  # work of one kernel call: Ctrl-C is honoured between calls
+_STREAMS_PER_CALL = 64  # of attempts, likewise
 _PARALLEL_WORDS = 1 << 17  # words of lines from which a round is worth several threads
 
 
@@ -103,26 +104,30 @@ class SwapChain:
     """Plain 2x2 swaps. A step is one stream of attempts (`ATTEMPTS_PER_STREAM`)."""
 
     def __init__(self, matrix: Biadjacency, rows: Rows, key: Array) -> None:
-        from bipnet_kernels import NO_EDGE, new_stream
+        from bipnet_kernels import SWAP_SCRATCH, new_stream
 
         n_left, n_right = matrix.shape
-        require_memory(n_left * n_right, "the sign pattern of null model G")
+        require_memory(n_left * n_right // 8, "the sign pattern of null model G")
+        self._matrix, self._rows = matrix, rows
+        self._negative = cells_of(matrix, rows, rows.edges ^ rows.positive)
         edges = EdgeSigns(matrix, rows, rows.positive)
-        self._edges = edges
-        self._cells = np.full(matrix.shape, NO_EDGE, dtype=np.uint8)
-        self._cells[edges.left, edges.right] = edges.positive
         chosen = edges.positive != 0
-        self._ends = (edges.left[chosen], edges.right[chosen])
+        word = np.uint32 if max(n_left, n_right) <= 1 << 16 else np.uint64
+        half = word(4 * np.dtype(word).itemsize)
+        self._ends: Array = edges.left[chosen].astype(word)
+        self._ends <<= half
+        self._ends |= edges.right[chosen].astype(word)
         self._key = key
         self._stream = new_stream()
+        self._scratch = np.empty(SWAP_SCRATCH, dtype=np.uint64)
         self.accepted: int | np.int64 = 0
         self.attempts = 0
 
     def run(self, first: int, n_steps: int) -> None:
         from bipnet_kernels import ATTEMPTS_PER_STREAM
 
-        for number in range(first, first + n_steps, 256):
-            n = min(256, first + n_steps - number) * ATTEMPTS_PER_STREAM
+        for number in range(first, first + n_steps, _STREAMS_PER_CALL):
+            n = min(_STREAMS_PER_CALL, first + n_steps - number) * ATTEMPTS_PER_STREAM
             self.attempt(number, n)
 
     def attempt(self, first: int, n_attempts: int) -> None:
@@ -130,21 +135,29 @@ class SwapChain:
         from bipnet_kernels import swap_attempts
 
         self.accepted += swap_attempts(
-            self._cells, *self._ends, first, n_attempts, self._key, self._stream
+            self._negative,
+            self._ends,
+            first,
+            n_attempts,
+            self._key,
+            self._stream,
+            self._scratch,
         )
         self.attempts += n_attempts
 
     def positive(self) -> Array:
         """The signs as bits, like `Rows.positive`."""
-        edges = self._edges
-        edges.positive[:] = self._cells[edges.left, edges.right]
-        return edges.packed()
+        return self._rows.edges ^ bits_of(self._matrix, self._rows, self._negative)
 
     def snapshot(self) -> Array:
-        """Which cells are positive now, for `overlap`."""
-        positive: Array = self._cells == 1
-        return positive
+        """The negative edges as they are now, for `overlap`."""
+        return self._negative.copy()
 
     def overlap(self, then: Array) -> int:
         """How many edges are positive both now and in a `snapshot`."""
-        return int(np.count_nonzero((self._cells == 1) & then))
+        from bipnet_kernels import common_bits
+
+        rows = self._rows
+        twice_negative = int(common_bits(self._negative, then))
+        # Positive and negative edges number the same at all times.
+        return rows.n_positive - (rows.n_edges - rows.n_positive - twice_negative)

@@ -12,6 +12,7 @@ from bipnet.nulls.models import NullModel
 _BLOCK_EDGES = 1 << 15  # edges that share a random stream
 _TILE_LINES = 8  # cache lines of a row that a tile of columns takes at a time, at the most
 _TASK_WORDS = 1 << 18  # words one task permutes
+_SMALL_WORDS = 1 << 16  # words that one task permutes by columns
 
 
 def permute_within_groups(
@@ -72,24 +73,26 @@ class _Groups:
         from bipnet_kernels import read_columns, write_columns
 
         n_left, n_right = self.matrix.shape
-        source = self.words.reshape(self.matrix.shape)
-        target = self.target.reshape(self.matrix.shape)
         line = 64 // self.words.itemsize
         per_block = self._per_block(n_right)
         lines = min(_TILE_LINES, max(1, n_right // (4 * line)))
         step = max(per_block, line << (lines.bit_length() - 1))  # whole blocks, all powers of two
-        frozen = np.zeros((n_right, 2), dtype=np.int64)
+        if self.words.size <= _SMALL_WORDS:
+            step = n_right  # a task costs more than a thread gains
+        frozen = np.zeros((-(-n_right // step), 2), dtype=np.int64)
 
         def work(run: Block) -> None:
             first, stop = run
             # A line longer than the columns: their places in the cache must not coincide.
             tile = np.empty((stop - first, n_left + line), dtype=self.words.dtype)
-            read_columns(source, first, tile[:, :n_left])
+            read_columns(self.words, n_left, n_right, first, tile)
             starts = np.arange(stop - first) * tile.shape[1]
             flat = tile.reshape(-1)
             block = first // per_block
-            frozen[first] = self._permute(flat, flat, starts, starts + n_left, per_block, block)
-            write_columns(tile[:, :n_left], first, target)
+            frozen[first // step] = self._permute(
+                flat, flat, starts, starts + n_left, per_block, block
+            )
+            write_columns(tile, n_left, n_right, first, self.target)
 
         run_blocks(work, cut(n_right, step), self.n_threads)
         return _pair(frozen.sum(axis=0))
@@ -99,13 +102,13 @@ class _Groups:
         per_block = self._per_block(n)
         step = max(1, _TASK_WORDS * n // max(source.size, 1))
         step = per_block * -(-step // per_block)
-        frozen = np.zeros((n, 2), dtype=np.int64)
+        frozen = np.zeros((-(-n // step), 2), dtype=np.int64)
 
         def work(run: Block) -> None:
             first, stop = run
             starts, stops = bounds[first:stop], bounds[first + 1 : stop + 1]
             block = first // per_block
-            frozen[first] = self._permute(source, target, starts, stops, per_block, block)
+            frozen[first // step] = self._permute(source, target, starts, stops, per_block, block)
 
         run_blocks(work, cut(n, step), self.n_threads)
         return _pair(frozen.sum(axis=0))

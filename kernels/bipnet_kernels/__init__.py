@@ -32,7 +32,7 @@ from bipnet_kernels.signs import pack_rows as pack_rows
 from bipnet_kernels.signs import scatter_bits as scatter_bits
 from bipnet_kernels.signs import transpose_bits as transpose_bits
 from bipnet_kernels.swap import ATTEMPTS_PER_STREAM as ATTEMPTS_PER_STREAM
-from bipnet_kernels.swap import NO_EDGE as NO_EDGE
+from bipnet_kernels.swap import SWAP_SCRATCH as SWAP_SCRATCH
 from bipnet_kernels.swap import swap_attempts as swap_attempts
 from bipnet_kernels.trade import common_bits as common_bits
 from bipnet_kernels.trade import draw_subset as draw_subset

@@ -10,30 +10,65 @@ import numpy as np
 from bipnet_kernels._jit import kernel
 from bipnet_kernels._types import Int, Ints, Words
 
-_ROWS = 16  # rows done together: a cache line of a tile is written whole
+_ROWS = 8  # rows done together: the loops' own work costs as much as the moves otherwise
+_U1 = np.uint64(1)
+_U2 = np.uint64(2)
+_U3 = np.uint64(3)
+_U4 = np.uint64(4)
+_U5 = np.uint64(5)
+_U6 = np.uint64(6)
+_U7 = np.uint64(7)
 
 
 @kernel
-def read_columns(matrix: Words, first: Int, tile: Words) -> None:
-    """Copy columns ``first``.. of ``matrix`` (n, m) into the rows of ``tile`` (c, >= n)."""
-    n_rows = len(matrix)
-    for begin in range(0, n_rows, _ROWS):
-        end = min(begin + _ROWS, n_rows)
+def read_columns(words: Words, n_rows: Int, n_columns: Int, first: Int, tile: Words) -> None:
+    """Copy columns ``first``.. of a row-major matrix into the rows of ``tile`` (c, >= n_rows).
+
+    ``words`` (n_rows * n_columns,) are the matrix.
+    """
+    step = np.uint64(n_columns)
+    whole = n_rows - n_rows % _ROWS
+    for i in range(0, whole, _ROWS):
+        row = np.uint64(i)
+        at = row * step + np.uint64(first)
         for j in range(len(tile)):
-            column = np.uint64(first) + np.uint64(j)
-            for i in range(begin, end):
-                tile[j, i] = matrix[i, column]
+            column = np.uint64(j)
+            tile[column, row] = words[at]
+            tile[column, row + _U1] = words[at + step]
+            tile[column, row + _U2] = words[at + _U2 * step]
+            tile[column, row + _U3] = words[at + _U3 * step]
+            tile[column, row + _U4] = words[at + _U4 * step]
+            tile[column, row + _U5] = words[at + _U5 * step]
+            tile[column, row + _U6] = words[at + _U6 * step]
+            tile[column, row + _U7] = words[at + _U7 * step]
+            at += _U1
+    for i in range(whole, n_rows):
+        for j in range(len(tile)):
+            tile[j, i] = words[np.uint64(i) * step + np.uint64(first + j)]
 
 
 @kernel
-def write_columns(tile: Words, first: Int, matrix: Words) -> None:
+def write_columns(tile: Words, n_rows: Int, n_columns: Int, first: Int, words: Words) -> None:
     """The inverse of `read_columns`."""
-    n_rows = len(matrix)
-    for begin in range(0, n_rows, _ROWS):
-        end = min(begin + _ROWS, n_rows)
-        for i in range(begin, end):
-            for j in range(len(tile)):
-                matrix[i, np.uint64(first) + np.uint64(j)] = tile[j, i]
+    step = np.uint64(n_columns)
+    whole = n_rows - n_rows % _ROWS
+    for i in range(0, whole, _ROWS):
+        row = np.uint64(i)
+        at = row * step + np.uint64(first)
+        for j in range(len(tile)):
+            column = np.uint64(j)
+            words[at] = tile[column, row]
+            words[at + step] = tile[column, row + _U1]
+            words[at + _U2 * step] = tile[column, row + _U2]
+            words[at + _U3 * step] = tile[column, row + _U3]
+            words[at + _U4 * step] = tile[column, row + _U4]
+            words[at + _U5 * step] = tile[column, row + _U5]
+            words[at + _U6 * step] = tile[column, row + _U6]
+            words[at + _U7 * step] = tile[column, row + _U7]
+            at += _U1
+    for i in range(whole, n_rows):
+        for j in range(len(tile)):
+            words[np.uint64(i) * step + np.uint64(first + j)] = tile[j, i]
 
 
 @kernel

@@ -49,6 +49,7 @@ def permute_segments(
     zero = nonzero ^ nonzero
     mask = negative if by_sign else zero
     half = len(scratch) // 2
+    top = np.uint64(8 * source.itemsize - 1)  # where a sign is, in integers too
     for i in range(len(starts)):
         if i % per_block == 0:
             start(stream, key, first_block + i // per_block)
@@ -61,18 +62,26 @@ def permute_segments(
         # upper. Every word is written to both, and only one of the ends moves on.
         front = np.uint64(0)
         back = np.uint64(half)
-        for run in range(starts[i], stops[i], 64):
-            count = min(np.int64(64), stops[i] - run)
-            edges, minuses = sign_bits(source, run, count, nonzero, mask)
-            for k in range(count):
-                cell = np.uint64(run) + np.uint64(k)
-                word = source[cell]
-                edge = (edges >> np.uint64(k)) & _U1
-                minus = (minuses >> np.uint64(k)) & _U1
+        if plain:
+            for place in range(np.uint64(starts[i]), np.uint64(stops[i])):
+                word = source[place]
+                minus = np.uint64(word & mask) >> top
                 scratch[front] = word
                 scratch[back] = word
-                front += edge - minus
+                front += _U1 - minus
                 back += minus
+        else:
+            for run in range(starts[i], stops[i], 64):
+                count = min(np.int64(64), stops[i] - run)
+                edges, minuses = sign_bits(source, run, count, nonzero, mask)
+                for k in range(count):
+                    word = source[np.uint64(run) + np.uint64(k)]
+                    edge = (edges >> np.uint64(k)) & _U1
+                    minus = (minuses >> np.uint64(k)) & _U1
+                    scratch[front] = word
+                    scratch[back] = word
+                    front += edge - minus
+                    back += minus
         if front == np.uint64(1):
             frozen[np.int64((scratch[0] & negative) != zero)] += 1
         if back == np.uint64(half + 1):
@@ -81,6 +90,13 @@ def permute_segments(
         shuffle(scratch, half, scratch, half, np.int64(back) - half, stream, picks)
         front = np.uint64(0)
         back = np.uint64(half)
+        if plain:
+            for place in range(np.uint64(starts[i]), np.uint64(stops[i])):
+                minus = np.uint64(source[place] & mask) >> top
+                target[place] = scratch[front ^ ((front ^ back) & (_U0 - minus))]
+                front += _U1 - minus
+                back += minus
+            continue
         for run in range(starts[i], stops[i], 64):
             count = min(np.int64(64), stops[i] - run)
             edges, minuses = sign_bits(source, run, count, nonzero, mask)
