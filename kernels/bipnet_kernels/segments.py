@@ -65,11 +65,10 @@ def permute_segments(
         if plain:
             for place in range(np.uint64(starts[i]), np.uint64(stops[i])):
                 word = source[place]
-                minus = np.uint64(word & mask) >> top
                 scratch[front] = word
                 scratch[back] = word
-                front += _U1 - minus
-                back += minus
+                back += np.uint64(word & mask) >> top
+                front = (place - np.uint64(starts[i])) + (np.uint64(half) + _U1 - back)
         else:
             for run in range(starts[i], stops[i], 64):
                 count = min(np.int64(64), stops[i] - run)
@@ -93,7 +92,7 @@ def permute_segments(
         if plain:
             for place in range(np.uint64(starts[i]), np.uint64(stops[i])):
                 minus = np.uint64(source[place] & mask) >> top
-                target[place] = scratch[front ^ ((front ^ back) & (_U0 - minus))]
+                target[place] = scratch[back if minus else front]
                 front += _U1 - minus
                 back += minus
             continue
