@@ -752,15 +752,6 @@ def bit_loop_streams(
     return signs, flipped
 
 
-def first_tradable_pair(lines: Sequence[Sequence[int]], order: Sequence[int]) -> int:
-    """First i such that neither of lines ``order[i]``, ``order[i + 1]`` contains the other."""
-    for i in range(len(order) - 1):
-        one, two = (set(set_bits(lines[order[at]])) for at in (i, i + 1))
-        if one - two and two - one:
-            return i
-    return -1
-
-
 def transpose_block(
     source: list[int],
     source_start: int,

@@ -577,25 +577,6 @@ def test_trade_blocks__are_streams_of_their_own() -> None:
     assert bipnet_kernels.common_bits(whole, twin) < np.bitwise_count(whole).sum()
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-def test_first_tradable_pair__follows_its_twin(width: int) -> None:
-    found = []
-    for seed in range(20):
-        # Nested lines, of which one may be spoilt.
-        flags = np.arange(width)[None, :] < np.sort(
-            np.random.default_rng(seed).integers(0, width + 1, 5)
-        ).reshape(5, 1)
-        if seed % 2:
-            flags[seed % 5] = np.roll(flags[seed % 5], 1)
-        rows = [oracles.packed(np.nonzero(line)[0].tolist(), -(-width // 64)) for line in flags]
-        lines, order = np.array(rows, dtype=np.uint64), np.arange(5)
-        expected = oracles.first_tradable_pair(rows, order.tolist())
-        assert bipnet_kernels.first_tradable_pair(lines, order) == expected
-        found.append(expected)
-    assert -1 in found
-    assert width < 3 or max(found) >= 0
-
-
 def test_common_bits__counts_bits_set_in_both() -> None:
     one, other = (random_lines(5, 200, 0.5, seed=s) for s in (6, 7))
     n = sum(

@@ -36,7 +36,6 @@ from bipnet_kernels.swap import SWAP_SCRATCH as SWAP_SCRATCH
 from bipnet_kernels.swap import swap_attempts as swap_attempts
 from bipnet_kernels.trade import common_bits as common_bits
 from bipnet_kernels.trade import draw_subset as draw_subset
-from bipnet_kernels.trade import first_tradable_pair as first_tradable_pair
 from bipnet_kernels.trade import pair_lines as pair_lines
 from bipnet_kernels.trade import pairs_per_block as pairs_per_block
 from bipnet_kernels.trade import trade_block as trade_block

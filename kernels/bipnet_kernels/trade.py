@@ -239,21 +239,3 @@ def common_bits(lines: Words, others: Words) -> np.int64:
         for w in range(lines.shape[1]):
             total += popcount(lines[i, w] & others[i, w])
     return total
-
-
-@kernel
-def first_tradable_pair(lines: Words, order: Ints) -> int:
-    """First i such that lines ``order[i]`` and ``order[i + 1]`` can trade, or -1.
-
-    With lines sorted by their number of set bits and no missing edges, -1 proves that no two
-    lines can trade at all (all are nested), so the sign pattern is the only one of its degrees.
-    """
-    for i in range(len(order) - 1):
-        only_first = False
-        only_second = False
-        for w in range(lines.shape[1]):
-            only_first |= (lines[order[i], w] & ~lines[order[i + 1], w]) != 0
-            only_second |= (lines[order[i + 1], w] & ~lines[order[i], w]) != 0
-        if only_first and only_second:
-            return i
-    return -1
