@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import functools
 import os
+import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 
@@ -46,8 +48,15 @@ def run_blocks(work: Callable[[Block], None], blocks: Sequence[Block], n_threads
     except BaseException:
         for task in tasks:
             task.cancel()
-        wait(tasks)  # nobody may write into our arrays after this
+        with _no_compiling():
+            wait(tasks)  # nobody may write into our arrays after this
         raise
+
+
+def _no_compiling() -> AbstractContextManager[None]:
+    """Threads that are compiling kernels, for seconds, stop early. Loads no kernels to say so."""
+    kernels = sys.modules.get("bipnet_kernels")
+    return nullcontext() if kernels is None else kernels.no_compiling()
 
 
 @functools.lru_cache(maxsize=4)
