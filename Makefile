@@ -12,7 +12,7 @@ export PYTHONSAFEPATH := 1
 
 # Options of `bipnet bench`, e.g. make bench BENCH='--sizes 784x64 --cap 5'
 BENCH ?=
-.PHONY: demo bench test lint types imports pytest clean
+.PHONY: demo bench test lint types imports pytest kernels clean
 demo: $(VENV)/demo.stamp
 	$(BIN)/bipnet demo -o demo --force
 
@@ -34,6 +34,11 @@ imports: $(VENV)/test.stamp
 # Two test processes: torch's own threads would only get in their way.
 pytest: $(VENV)/test.stamp
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 --dist loadfile
+
+# Every kernel with each index checked, and its body as plain Python: a minute, as .ci/run does it.
+kernels: $(VENV)/test.stamp
+	NUMBA_BOUNDSCHECK=1 $(BIN)/pytest -q tests/test_kernels.py
+	NUMBA_DISABLE_JIT=1 $(BIN)/pytest -q tests/test_kernels.py
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from bipnet._bits import BitLayout, bit_layout
+
+_BLOCK = 1 << 20  # words of one NumPy call: Ctrl-C is honoured between calls
 
 Array = npt.NDArray[Any]
 Ints = npt.NDArray[np.int64]
@@ -58,7 +60,10 @@ class Biadjacency:
     @cached_property
     def edge_mask(self) -> Flags:
         """Which of the words are edges: (n_words,) bool."""
-        flags: Flags = (self.words & self.layout.nonzero) != 0
+        words, nonzero = self.words, self.layout.nonzero
+        flags = np.empty(words.size, dtype=np.bool_)
+        for part in _parts(words.size):
+            np.not_equal(words[part] & nonzero, 0, out=flags[part])
         return flags
 
     @property
@@ -74,15 +79,32 @@ class Biadjacency:
     def edge_rows(self) -> Ints:
         """Left node of each edge, in row-major order: (n_edges,) int64."""
         if self.is_sparse:
-            return np.repeat(np.arange(self.shape[0]), np.diff(self.row_bounds))
-        return np.nonzero(self.edge_mask)[0] // max(self.shape[1], 1)
+            degrees = np.diff(self.row_bounds)
+        else:
+            degrees = np.count_nonzero(self.edge_mask.reshape(self.shape), axis=1)
+        rows = np.empty(self.n_edges, dtype=np.int64)
+        ends = np.cumsum(degrees)
+        first = 0
+        while first < len(ends):
+            begin = int(ends[first] - degrees[first])
+            stop = max(first + 1, int(np.searchsorted(ends, begin + _BLOCK)))
+            part = np.repeat(np.arange(first, stop), degrees[first:stop])
+            rows[begin : begin + part.size] = part
+            first = stop
+        return rows
 
     @cached_property
     def edge_columns(self) -> Ints:
         """Right node of each edge, in row-major order: (n_edges,) int64."""
         if self.indices is not None:
             return self.indices.astype(np.int64, copy=False)
-        return np.nonzero(self.edge_mask)[0] % max(self.shape[1], 1)
+        columns = np.empty(self.n_edges, dtype=np.int64)
+        done = 0
+        for part in _parts(self.edge_mask.size):
+            found = np.flatnonzero(self.edge_mask[part])
+            columns[done : done + found.size] = (found + part.start) % self.shape[1]
+            done += found.size
+        return columns
 
     def knowing(self, n_edges: int) -> Biadjacency:
         """This, with its number of edges counted already."""
@@ -91,7 +113,7 @@ class Biadjacency:
 
     def copy(self) -> Biadjacency:
         """A copy with weights of its own; the pattern of a CSR matrix is shared."""
-        return self.with_values(self.values.copy())
+        return self.with_values(copied(self.values))
 
     def with_values(self, values: Array) -> Biadjacency:
         """The same edges (or cells) with other values."""
@@ -115,6 +137,22 @@ class Biadjacency:
         dense = np.zeros(self.shape, dtype=self.dtype)
         dense[self.edge_rows, self.edge_columns] = self.values
         return dense
+
+
+def copied(array: Array) -> Array:
+    """A copy in C order, made block by block: NumPy would hear of Ctrl-C afterwards only."""
+    copy = np.empty(array.shape, dtype=array.dtype)
+    if not array.flags.c_contiguous:
+        copy[...] = array
+        return copy
+    source, target = array.reshape(-1), copy.reshape(-1)
+    for part in _parts(source.size):
+        target[part] = source[part]
+    return copy
+
+
+def _parts(n: int) -> Iterator[slice]:
+    return (slice(start, start + _BLOCK) for start in range(0, n, _BLOCK))
 
 
 Rebuild = Callable[[Biadjacency], Any]

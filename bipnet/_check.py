@@ -251,8 +251,8 @@ def _open_sparse(matrix: Any, what: str) -> tuple[Biadjacency, Rebuild]:
     if matrix.format == "csr":
         csr = matrix
     else:
-        _require_unique(matrix, what)
         csr = matrix.tocsr()
+        _require_unique(matrix, csr.nnz, what)
     if matrix.format == "bsr":
         csr.eliminate_zeros()  # its blocks cannot do without them: no news to the caller
     if not csr.has_sorted_indices:
@@ -272,10 +272,13 @@ def _open_sparse(matrix: Any, what: str) -> tuple[Biadjacency, Rebuild]:
     return biadjacency, rebuild
 
 
-def _require_unique(matrix: Any, what: str) -> None:
-    """tocsr() adds duplicates up silently: find them before."""
+def _require_unique(matrix: Any, n_entries: int, what: str) -> None:
+    """tocsr() adds duplicates up silently, and has fewer entries then: find them.
+
+    (Of those formats where it keeps them, `check_csr` does.)
+    """
     coo = matrix.tocoo()
-    if coo.nnz < 2:
+    if coo.nnz == n_entries:
         return
     order = np.lexsort((coo.col, coo.row))
     rows, columns = coo.row[order], coo.col[order]

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import functools
 import os
+import sys
+import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 
@@ -39,15 +42,51 @@ def run_blocks(work: Callable[[Block], None], blocks: Sequence[Block], n_threads
         for block in blocks:
             work(block)
         return
-    tasks = [_pool(os.getpid(), n_threads).submit(work, block) for block in blocks]
+    shared = _Shared(work)
     try:
-        for task in tasks:
+        pool = _pool(os.getpid(), n_threads)
+        for task in [pool.submit(shared, block) for block in blocks]:
             task.result()
     except BaseException:
-        for task in tasks:
-            task.cancel()
-        wait(tasks)  # nobody may write into our arrays after this
+        with _no_compiling():
+            shared.call_off()  # nobody may write into our arrays after this
         raise
+
+
+class _Shared:
+    """Work that can be called off. (Cancelling tasks would miss one whose submission was cut
+    short by Ctrl-C.)"""
+
+    def __init__(self, work: Callable[[Block], None]) -> None:
+        self._work = work
+        self._changed = threading.Condition()
+        self._n_at_work = 0
+        self._off = False
+
+    def __call__(self, block: Block) -> None:
+        with self._changed:
+            if self._off:
+                return
+            self._n_at_work += 1
+        try:
+            self._work(block)
+        finally:
+            with self._changed:
+                self._n_at_work -= 1
+                self._changed.notify_all()
+
+    def call_off(self) -> None:
+        """Let no block be begun any more, and wait for those that are."""
+        with self._changed:
+            self._off = True
+            while self._n_at_work:
+                self._changed.wait()
+
+
+def _no_compiling() -> AbstractContextManager[None]:
+    """Threads that are compiling kernels, for seconds, stop early. Loads no kernels to say so."""
+    kernels = sys.modules.get("bipnet_kernels")
+    return nullcontext() if kernels is None else kernels.no_compiling()
 
 
 @functools.lru_cache(maxsize=4)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from bipnet._biadjacency import Array, Biadjacency
+from bipnet._biadjacency import Array, Biadjacency, copied
 from bipnet._check import check_csr, open_matrix, own_array, require_matrix_shape
 from bipnet._memory import require_memory
 from bipnet.errors import DTypeError, InputError
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Side = Literal["left", "right"]
 Sign = Literal["+", "-"]
 
-_BLOCK_CELLS = 1 << 20  # weights converted to float at a time where the kernel cannot read them
+_BLOCK_CELLS = 1 << 20  # weights of one call: Ctrl-C is honoured between calls
 
 
 class SignedBipartiteGraph:
@@ -287,12 +287,11 @@ class SignedBipartiteGraph:
         if inner.is_sparse:
             weights = inner.values if direct else inner.values.astype(np.float64)
             index_edges(inner.edge_rows, inner.edge_columns, weights, *out)
-        elif direct:
-            index_rows(inner.values, self.n_right, 0, *out)
         else:
             step = max(1, _BLOCK_CELLS // self.n_right)
             for first in range(0, self.n_left, step):
-                block = inner.values[first : first + step].astype(np.float64)
+                rows = inner.values[first : first + step]
+                block = rows if direct else rows.astype(np.float64)
                 index_rows(block, self.n_right, first, *out)
         for array in out:
             _lock(array)
@@ -344,11 +343,13 @@ class SignedBipartiteGraph:
         """
         inner = self._inner
         digest = hashlib.sha256(f"{self.shape} {self.dtype.name} {inner.n_edges}\n".encode())
-        parts = [inner.edge_words]
-        if inner.n_edges < self.n_left * self.n_right:  # else the places say nothing new
-            parts.append(inner.edge_rows * self.n_right + inner.edge_columns)
-        for part in parts:
-            digest.update(np.ascontiguousarray(part, dtype=part.dtype.newbyteorder("<")).data)
+        full = inner.n_edges == self.n_left * self.n_right  # then the places say nothing new
+        words = inner.edge_words
+        for first in range(0, words.size, _BLOCK_CELLS):
+            _add_to(digest, words[first : first + _BLOCK_CELLS])
+        for first in range(0, 0 if full else words.size, _BLOCK_CELLS):
+            part = slice(first, first + _BLOCK_CELLS)
+            _add_to(digest, inner.edge_rows[part] * self.n_right + inner.edge_columns[part])
         return digest.hexdigest()
 
     def __eq__(self, other: object) -> bool:
@@ -374,11 +375,16 @@ class SignedBipartiteGraph:
         )
 
 
+def _add_to(digest: hashlib._Hash, numbers: Array) -> None:
+    """Little-endian on every machine."""
+    digest.update(numbers.astype(numbers.dtype.newbyteorder("<"), copy=False).data)
+
+
 def _copied(inner: Biadjacency) -> Biadjacency:
     """The same weights and pattern in arrays that nobody else holds."""
     return Biadjacency(
         inner.shape,
-        inner.values.copy(),
+        copied(inner.values),
         None if inner.indptr is None else inner.indptr.copy(),
         None if inner.indices is None else inner.indices.copy(),
     )

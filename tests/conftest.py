@@ -31,6 +31,14 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _said_already() -> None:
+    """A test that asks for silence on stderr must not be the first to compile a kernel."""
+    from bipnet_kernels import _jit
+
+    _jit._tell()
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of shared data; tests that use it carry the mark ``shared``."""

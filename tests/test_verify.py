@@ -13,6 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import bipnet
+from bipnet import _biadjacency
+from bipnet.nulls import _verify
 
 W = np.array([[1.0, -2.0, 3.0, 0.0], [-4.0, 5.0, 0.0, 6.0], [7.0, 0.0, -8.0, -9.0]])
 
@@ -248,6 +250,36 @@ def test_verify__dense_and_csr_and_graph_may_be_mixed() -> None:
             assert bipnet.verify(before(W), after(R), "B").ok
             report = bipnet.verify(before(W), after(R), "E", strict=False)
             assert [check.invariant for check in report.broken] == ["s+ left"]
+
+
+@pytest.mark.parametrize("null", sorted(bipnet.NULL_MODELS))
+def test_verify__reports_the_same_of_edges_taken_a_few_at_a_time(
+    null: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Large matrices are compared in runs, so that Ctrl-C is heard: here every one is large."""
+
+    @given(my.matrices(), st.integers(0, 2**32), st.booleans(), st.booleans(), st.integers(1, 9))
+    def check(W: my.Matrix, seed: int, broken: bool, sparse: bool, at_once: int) -> None:
+        R = W.copy()
+        if broken:
+            rng = np.random.default_rng(seed)
+            for _ in range(2):
+                i, j, k, m = (rng.integers(n) for n in (*W.shape, *W.shape))
+                R[i, j], R[k, m] = R[k, m], R[i, j]
+            R[rng.integers(W.shape[0]), rng.integers(W.shape[1])] = rng.integers(2)
+        pair = [W, R]
+        if sparse and W.dtype.itemsize > 2 and W.dtype.isnative:
+            pair = [scipy.sparse.csr_array(A) for A in pair]
+            for A in pair:
+                A.eliminate_zeros()
+        wanted = bipnet.verify(*pair, null, strict=False)
+        with monkeypatch.context() as patch:
+            patch.setattr(_verify, "_SORTED_TOGETHER", at_once)
+            patch.setattr(_biadjacency, "_BLOCK", at_once)
+            assert bipnet.verify(*pair, null, strict=False) == wanted
+        assert wanted.ok or broken
+
+    check()
 
 
 def test_verify__works_without_edges() -> None:

@@ -1,6 +1,7 @@
 """The command line: ``bipnet COMMAND``. Results on stdout, progress and warnings on stderr.
 
-Exit code 0: done; 1: an invariant or check failed; 2: bad usage or input (one clear line).
+Exit code 0: done; 1: an invariant or check failed; 2: bad usage or input (one clear line); 130:
+interrupted by Ctrl-C.
 Commands import what they need when they run, so that ``bipnet --help`` is quick.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 import io
 import logging
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Sequence
@@ -65,14 +67,20 @@ for _command in (layers, stats, export, randomize, verify, certify, score, demo,
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code."""
-    _prepare_streams()
-    sys.exit(run(arguments))
+    try:
+        _prepare_streams()
+        code = run(arguments)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is said: only Python's own end is left
+    except KeyboardInterrupt:  # just before or after what `run` guards
+        code = _fail(_NOTHING_LEFT, INTERRUPTED)
+    sys.exit(code)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; give its exit code. A user's mistake is one line on stderr."""
     warnings.showwarning = _show_warning
     warnings.simplefilter("always", BipnetWarning)
+    _show_news()
     try:
         code = cli.main(
             args=None if arguments is None else list(arguments),
@@ -119,6 +127,21 @@ def _prepare_streams() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     logging.getLogger("asyncio").disabled = True
+
+
+class _Lines(logging.Handler):
+    """News on stderr: results on stdout stay by themselves."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        click.echo(f"bipnet: {record.getMessage()}", err=True)
+
+
+def _show_news() -> None:
+    """Show what bipnet tells those who ask for it: here, that kernels are being compiled."""
+    log = logging.getLogger("bipnet")
+    log.setLevel(logging.INFO)
+    if not any(isinstance(handler, _Lines) for handler in log.handlers):
+        log.addHandler(_Lines())
 
 
 def _discard_stdout() -> None:

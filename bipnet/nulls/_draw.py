@@ -10,6 +10,7 @@ from bipnet._biadjacency import Array, Biadjacency
 from bipnet._memory import require_memory
 from bipnet._streams import Seed, checked_index
 from bipnet.errors import InputError, NotSettledWarning, warn_caller
+from bipnet.nulls._mobility import mobility
 from bipnet.nulls._permute import permute_within_groups
 from bipnet.nulls._pilot import frozen_signs, pilot
 from bipnet.nulls._rows import Rows, packed_rows
@@ -201,17 +202,6 @@ def _frozen_weights(edges: Biadjacency, model: NullModel, alone: tuple[int, int]
 
 def _same_weights(edges: Biadjacency, model: NullModel) -> list[str]:
     """Whether permuting could change nothing because the weights of each group are all equal."""
-    weights = edges.edge_words
-    nodes = {
-        "all": np.zeros(weights.size, dtype=np.int64),
-        "left": edges.edge_rows,
-        "right": edges.edge_columns,
-    }[model.groups]
-    negative = (weights & edges.layout.negative) != 0
-    groups = 2 * nodes + (negative if model.by_sign else 0)
-    order = np.lexsort((weights, groups))
-    same_group = groups[order][1:] == groups[order][:-1]
-    differ = weights[order][1:] != weights[order][:-1]
-    if (same_group & differ).any():
+    if mobility(edges, model)[1].n_movable:
         return []
     return ["nothing can change: all weights that may change places are the same value"]

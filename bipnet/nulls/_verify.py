@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from bipnet._biadjacency import Array, Biadjacency
+from bipnet._biadjacency import Array, Biadjacency, Flags, Ints
 from bipnet._check import open_matrix
 from bipnet._memory import require_memory
+from bipnet._threads import Block, cut
 from bipnet.errors import InvariantError
 from bipnet.nulls.models import (
     ALPHA,
@@ -22,7 +23,9 @@ from bipnet.nulls.models import (
     null_model,
 )
 
-_BYTES_PER_EDGE = 27  # places of the edges, and an order by node; beside two copies of the words
+_BYTES_PER_EDGE = 32  # places of the edges, and an order by node; beside two copies of the words
+
+_SORTED_TOGETHER = 1 << 20  # edges of one sort: Ctrl-C is honoured between sorts
 
 
 @dataclass(frozen=True)
@@ -173,17 +176,21 @@ class _Comparison:
         return (self._degrees if kind == "k" else self._strengths)(side, sign)
 
     def _edges(self) -> str:
+        if all(np.array_equal(*nodes) for nodes in self.nodes.values()):
+            return ""
         width = self.n["right"]
         old, new = (
             rows * width + columns
             for rows, columns in zip(self.nodes["left"], self.nodes["right"], strict=True)
         )
-        if np.array_equal(old, new):
-            return ""
-        gone, come = np.setdiff1d(old, new), np.setdiff1d(new, old)
-        cell = int(min(gone[:1].tolist() + come[:1].tolist()))
-        what = "has lost its edge" if cell in gone[:1] else "has an edge it had not"
-        return f"[{cell // width}, {cell % width}] {what} ({gone.size} edges gone, {come.size} new)"
+        at = _first_difference(old, new)
+        cell = int(min([*old[at : at + 1], *new[at : at + 1]]))
+        what = "has lost its edge" if cell in old[at : at + 1] else "has an edge it had not"
+        n_both = _n_common(old, new)
+        return (
+            f"[{cell // width}, {cell % width}] {what}"
+            f" ({old.size - n_both} edges gone, {new.size - n_both} new)"
+        )
 
     def _weights(self) -> str:
         return self._multiset(self.words[0], self.words[1], "the matrix")
@@ -192,16 +199,12 @@ class _Comparison:
         old, new = np.sort(old), np.sort(new)
         if np.array_equal(old, new):
             return ""
-        old_values, old_counts = np.unique(old, return_counts=True)
-        new_values, new_counts = np.unique(new, return_counts=True)
-        both = np.union1d(old_values, new_values)
-        surplus = np.zeros(both.size, dtype=np.int64)
-        surplus[np.searchsorted(both, new_values)] += new_counts
-        surplus[np.searchsorted(both, old_values)] -= old_counts
-        at = int(np.argmax(surplus != 0))
-        value = both[at : at + 1].view(self.dtype)[0]
-        change = "more" if surplus[at] > 0 else "fewer"
-        return f"{place} has {value!s} {abs(int(surplus[at]))} times {change} than before"
+        at = _first_difference(old, new)
+        value = min([*old[at : at + 1], *new[at : at + 1]])
+        n_old, n_new = (_n_equal(words, value) for words in (old, new))
+        change = "more" if n_new > n_old else "fewer"
+        shown = value.reshape(1).view(self.dtype)[0]
+        return f"{place} has {shown!s} {abs(n_new - n_old)} times {change} than before"
 
     def _alpha(self) -> str:
         old, new = (int(flags.sum()) for flags in self.positive)
@@ -226,11 +229,23 @@ class _Comparison:
         old, new = self.positive
         return (old, new) if sign == "+" else (~old, ~new)
 
-    def _degrees(self, side: str, sign: str) -> str:
+    def _counts(self, side: str, sign: str) -> tuple[Ints, Ints]:
+        """k of that sign of every node, before and after."""
+        n = self.n[side]
         old, new = (
-            np.bincount(nodes[chosen], minlength=self.n[side])
+            sum(
+                (
+                    np.bincount(nodes[first:stop][chosen[first:stop]], minlength=n)
+                    for first, stop in cut(len(nodes), _SORTED_TOGETHER)
+                ),
+                start=np.zeros(n, dtype=np.int64),
+            )
             for nodes, chosen in zip(self.nodes[side], self._chosen(sign), strict=True)
         )
+        return old, new
+
+    def _degrees(self, side: str, sign: str) -> str:
+        old, new = self._counts(side, sign)
         if np.array_equal(old, new):
             return ""
         node = int(np.argmax(old != new))
@@ -241,25 +256,85 @@ class _Comparison:
         )
 
     def _strengths(self, side: str, sign: str) -> str:
-        (old_nodes, old_words), (new_nodes, new_words) = (
-            _sorted_by_node(nodes[chosen], words[chosen])
-            for nodes, chosen, words in zip(
-                self.nodes[side], self._chosen(sign), self.words, strict=True
+        nodes, chosen = self.nodes[side], self._chosen(sign)
+        runs = _runs_of_nodes(self._counts(side, sign)[0])
+        edges = [_edges_of_runs(*both, runs) for both in zip(nodes, chosen, strict=True)]
+        for run, *both in zip(runs, *edges, strict=True):
+            old, new = (
+                _sorted_by_node(of[at], words[at])
+                for of, words, at in zip(nodes, self.words, both, strict=True)
             )
-        )
-        if np.array_equal(old_nodes, new_nodes) and np.array_equal(old_words, new_words):
-            return ""
-        for node in range(self.n[side]):
-            place = f"{side} node {node}"
-            where = self._multiset(
-                old_words[_run(old_nodes, node)], new_words[_run(new_nodes, node)], place
-            )
-            if where:
-                return where
-        raise AssertionError("sorted edges differ, yet every node has the same weights")
+            if all(np.array_equal(*parts) for parts in zip(old, new, strict=True)):
+                continue
+            for node in range(*run):
+                where = self._multiset(
+                    old[1][_run(old[0], node)], new[1][_run(new[0], node)], f"{side} node {node}"
+                )
+                if where:
+                    return where
+            raise AssertionError("sorted edges differ, yet every node has the same weights")
+        return ""
+
+
+def _first_difference(old: Array, new: Array) -> int:
+    """Where two arrays differ first; in the longer one alone, perhaps."""
+    n_both = min(old.size, new.size)
+    for first, stop in cut(n_both, _SORTED_TOGETHER):
+        differ = old[first:stop] != new[first:stop]
+        if differ.any():
+            return first + int(np.argmax(differ))
+    return n_both
+
+
+def _n_equal(ascending: Array, value: np.generic) -> int:
+    first, stop = (int(np.searchsorted(ascending, value, side)) for side in ("left", "right"))
+    return stop - first
+
+
+def _n_common(old: Array, new: Array) -> int:
+    """How many values are in both; each ascends, without repeats."""
+    n = 0
+    for first, stop in cut(old.size, _SORTED_TOGETHER):
+        some = old[first:stop]
+        place = np.searchsorted(new, some)
+        inside = place < new.size
+        n += int(np.count_nonzero(new[place[inside]] == some[inside]))
+    return n
+
+
+def _runs_of_nodes(degrees: Array) -> list[Block]:
+    """All nodes in runs of about `_SORTED_TOGETHER` edges, or of one node."""
+    before = np.concatenate([[0], np.cumsum(degrees)])
+    runs: list[Block] = []
+    first = 0
+    while first < len(degrees):
+        stop = int(np.searchsorted(before, before[first] + _SORTED_TOGETHER, side="right")) - 1
+        runs.append((first, max(stop, first + 1)))
+        first = runs[-1][1]
+    return runs
+
+
+def _edges_of_runs(nodes: Array, chosen: Flags, runs: list[Block]) -> Iterator[Array]:
+    """Which of the chosen edges belong to the nodes of each run, one after the other."""
+    lengths = [stop - first for first, stop in runs]
+    run_of = np.repeat(np.arange(len(runs), dtype=np.uint16), lengths)  # so it sorts by counting
+    number = np.uint32 if len(nodes) < 1 << 32 else np.int64
+    pieces: list[list[Array]] = [[] for _ in runs]
+    for first, stop in cut(len(nodes), _SORTED_TOGETHER):
+        at = (first + np.flatnonzero(chosen[first:stop])).astype(number)
+        run = run_of[nodes[at]]
+        bounds = np.cumsum(np.bincount(run, minlength=len(runs)))[:-1]
+        by_run = np.split(at[np.argsort(run, kind="stable")], bounds)
+        for piece, part in zip(pieces, by_run, strict=True):
+            piece.append(part)
+    for piece in pieces:
+        yield piece[0] if len(piece) == 1 else np.concatenate([*piece, np.empty(0, number)])
+        piece.clear()
 
 
 def _sorted_by_node(nodes: Array, words: Array) -> tuple[Array, Array]:
+    if (nodes == nodes[:1]).all():  # perhaps a long run: this is the faster sort
+        return nodes, np.sort(words)
     order = np.lexsort((words, nodes))
     return nodes[order], words[order]
 

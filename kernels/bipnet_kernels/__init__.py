@@ -4,6 +4,7 @@ Weights are moved as unsigned words (see `segments` and `buckets`), signs as bit
 `trade`); the caller checks input, makes all memory and names the random streams.
 """
 
+from bipnet_kernels._interrupt import no_compiling as no_compiling
 from bipnet_kernels._jit import cache_folder as cache_folder
 from bipnet_kernels._stream import new_picks as new_picks
 from bipnet_kernels._stream import new_stream as new_stream

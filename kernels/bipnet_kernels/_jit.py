@@ -1,109 +1,124 @@
-"""The one place that names Numba: one decorator and one cache switch.
-
-Numba's own on-disk cache does not notice an edit in a jitted callee that lives in another
-file. The cache folder is therefore named after a hash of all kernel sources: an edited kernel
-gets a new folder and can never be served stale.
-"""
+"""The one place that names Numba: one decorator, which compiles, keeps and tells."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
 import hashlib
-import os
-import stat
+import logging
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
+from numba.core.caching import IndexDataCacheFile
+from numba.core.compiler import CompileResult
+
+from bipnet_kernels._cache import Files, find_files
+from bipnet_kernels._interrupt import heard_between_kernels
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 _njit: Any = numba.njit  # takes ``_nrt``, which its type hints leave out
 _config: Any = numba.config  # its settings are made at run time, unknown to type checkers
+_CacheFile: Any = IndexDataCacheFile
+_rebuild: Any = CompileResult._rebuild
+
+_log = logging.getLogger("bipnet.kernels")
 
 
-def _sources_digest() -> str:
-    digest = hashlib.sha256(f"{numba.__version__} {np.__version__} {sys.version}".encode())
+@functools.cache
+def _digest() -> str:
+    """Of all that machine code depends on, but for the kernel's name, types and processor."""
+    settings = (_config.BOUNDSCHECK, _config.OPT, _config.DEBUGINFO_DEFAULT)
+    versions = f"{numba.__version__} {np.__version__} {sys.version} {settings}"
+    digest = hashlib.sha256(versions.encode())
     for path in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:16]
 
 
-def _private_folder(folder: Path) -> bool:
-    """Make ``folder`` and say whether it is ours alone and writable.
+@functools.cache
+def _files() -> Files:
+    return find_files(_digest())
 
-    Cached kernels are executed, so a folder that somebody else could have filled is refused.
-    """
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        info = folder.stat()
-        if hasattr(os, "getuid") and info.st_uid != os.getuid():
-            return False
-        if info.st_mode & stat.S_IWOTH:
-            return False
-        with tempfile.TemporaryFile(dir=folder):
-            return True
-    except OSError:
-        return False
+
+def cache_folder() -> Path | None:
+    """Where compiled kernels are kept, or None where nothing can be written."""
+    return _files().folder
 
 
 @functools.cache
-def cache_folder() -> Path | None:
-    """Where compiled kernels are kept, or None where nothing can be written.
+def _tell() -> None:
+    """Say once that kernels are being compiled: it takes seconds, of which nothing else is seen."""
+    files = _files()
+    if files.folder is not None:
+        _log.info("compiling kernels for this machine, once (some seconds) ...")
+        return
+    tried = ", ".join(map(str, files.refused)) or "there is no folder for temporary files either"
+    _log.info(
+        "compiling kernels (some seconds), in this run and in every other: they cannot be kept, as"
+        " no folder for them can be written (%s); let NUMBA_CACHE_DIR name one that can",
+        tried,
+    )
 
-    ``NUMBA_CACHE_DIR`` if set, else the user's cache folder, else a private folder below the
-    system's folder for temporary files.
+
+class _Kept:
+    """The machine code of one kernel, in the place of Numba's own cache.
+
+    Numba's files, but a pair of them for each signature: its index of all signatures may be
+    written by several processes at once, after which one can be served the code of another.
     """
-    name = f"kernels-{_sources_digest()}"
-    given = os.environ.get("NUMBA_CACHE_DIR")
-    if given:
-        bases = [Path(given)]
-    else:
-        home_cache = os.environ.get("XDG_CACHE_HOME") or os.path.join(
-            os.path.expanduser("~"), ".cache"
-        )
-        user = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "user")
-        bases = [Path(home_cache) / "bipnet", Path(tempfile.gettempdir()) / f"bipnet-{user}"]
-    for base in bases:
-        if _private_folder(base / name):
-            return base / name
-    return None
 
+    def __init__(self, func: Callable[..., Any]) -> None:
+        self._name = f"{func.__module__}.{func.__qualname__}"
 
-class _Forgiving:
-    """Numba's cache of one kernel, which may be damaged or full: then the kernel is compiled."""
+    @property
+    def cache_path(self) -> str:
+        """What Numba shows in a dispatcher's ``stats``."""
+        return str(_files().folder or "")
 
-    def __init__(self, cache: Any) -> None:
-        self._inner = cache
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
+    def _pair(self, folder: Path, key: str) -> Any:
+        digest = hashlib.sha256(key.encode()).hexdigest()[:32]
+        return _CacheFile(str(folder), f"{self._name}-{digest}", _digest())
 
     def load_overload(self, signature: Any, target: Any) -> Any:
-        """The machine code, or None: whatever a damaged file makes unpickling raise."""
-        try:
-            return self._inner.load_overload(signature, target)
-        except Exception:
-            with contextlib.suppress(OSError):
-                self._inner.flush()  # forget what the index lists: it is written anew
-            return None
+        """The machine code; None where there is none, and Numba compiles."""
+        target.refresh()
+        key = _key(signature, target.codegen())
+        for folder in _files().readable:
+            try:
+                kept = self._pair(folder, key).load(key)
+                if kept is not None:
+                    return _rebuild(target, *kept)
+            except Exception:  # damaged, or not to be read: whatever Numba raises of that
+                continue
+        _tell()
+        return None
 
-    def save_overload(self, signature: Any, data: Any) -> None:
+    def save_overload(self, signature: Any, compiled: Any) -> None:
         """Keep the machine code, unless there is no room for it."""
-        try:
-            self._inner.save_overload(signature, data)
-        except Exception as error:
-            # A damaged index is read before it is written: replace it and try once more.
-            if isinstance(error, OSError):
-                return
-            with contextlib.suppress(OSError):
-                self._inner.flush()
-                self._inner.save_overload(signature, data)
+        folder = _files().folder
+        if folder is None:
+            return
+        key = _key(signature, compiled.codegen)
+        pair = self._pair(folder, key)
+        with contextlib.suppress(OSError):
+            _files().tidy()
+            try:
+                pair.save(key, compiled._reduce())
+            except OSError:
+                raise
+            except Exception:  # the index is damaged: write it anew
+                pair.flush()
+                pair.save(key, compiled._reduce())
+
+
+def _key(signature: Any, codegen: Any) -> str:
+    """Argument types and processor."""
+    return f"{signature!r} {codegen.magic_tuple()!r}"
 
 
 def kernel(func: F) -> F:
@@ -115,15 +130,13 @@ def kernel(func: F) -> F:
     if _config.DISABLE_JIT:
         # The plain Python body: 64-bit arithmetic wraps around on purpose.
         return np.errstate(over="ignore")(func)
-    options: dict[str, Any] = {"nogil": True, "_nrt": False}
-    folder = cache_folder()
-    if folder is None:
-        return cast(F, _njit(**options)(func))
-    before = _config.CACHE_DIR
-    _config.CACHE_DIR = str(folder)  # read when the dispatcher is made, not later
-    try:
-        compiled = _njit(cache=True, **options)(func)
-        compiled._cache = _Forgiving(compiled._cache)
-        return cast(F, compiled)
-    finally:
-        _config.CACHE_DIR = before
+    compiled = _njit(nogil=True, _nrt=False)(func)
+    compiled._cache = _Kept(func)
+    compile_or_load = compiled.compile
+
+    def compile_heedfully(signature: Any) -> Any:
+        with heard_between_kernels():
+            return compile_or_load(signature)
+
+    compiled.compile = compile_heedfully
+    return cast(F, compiled)
