@@ -354,7 +354,8 @@ def test_rows__are_packed_listed_and_handed_out(W: my.Matrix) -> None:
     # Listed, and packed again.
     left, right, flags = (np.zeros(len(cells), dtype=t) for t in (np.int32, np.int32, np.uint8))
     none = np.empty(0, dtype=np.int32)
-    bipnet_kernels.list_edges(*rows, some, positive, none, left, right, flags)
+    bipnet_kernels.list_edges(7, *rows, some, positive, none, left, right, flags)
+    left -= 7
     assert list(zip(left.tolist(), right.tolist(), strict=True)) == cells
     assert flags.tolist() == [cell in plus for cell in cells]
     again = np.zeros_like(positive)
@@ -595,8 +596,17 @@ def loop_tables(left: Words, right: Words, positive: Words, n_nodes: int) -> Tab
     starts = np.concatenate([[0], np.cumsum(counts)])
     incident = np.full(2 * len(left), -1)
     place = np.full(2 * len(left), -1)
-    out = np.full(n_nodes, -1)
-    bipnet_kernels.orient(left, right, positive, starts, incident, place, out)
+    filled = np.zeros(n_nodes, dtype=np.int64)
+    middle = len(left) // 2
+    for first, stop in ((0, middle), (middle, len(left))):
+        bipnet_kernels.list_ends(
+            left, right, positive, first, stop, True, starts, filled, incident, place
+        )
+    out = filled.copy()
+    bipnet_kernels.list_ends(
+        left, right, positive, 0, len(left), False, starts, filled, incident, place
+    )
+    assert filled.tolist() == counts.tolist()
     return starts, incident, place, out
 
 
@@ -636,7 +646,7 @@ def assert_tables_agree(left: Words, right: Words, positive: Words, tables: Tabl
 
 @my.property_test
 @given(MATRICES)
-def test_orient__lists_out_edges_first(W: my.Matrix) -> None:
+def test_list_ends__lists_out_edges_first(W: my.Matrix) -> None:
     cells = oracles.edges(W)
     left = np.array([i for i, _ in cells], dtype=np.int64)
     right = np.array([j + W.shape[0] for _, j in cells], dtype=np.int64)

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bipnet._biadjacency import Array, Biadjacency
+from bipnet._threads import Block
 from bipnet.nulls._rows import Rows
 
 
@@ -32,17 +33,23 @@ class EdgeSigns:
         self.positive = np.empty(n_edges, dtype=np.uint8)
         none: Array = np.empty(0, dtype=np.int32)
         columns = none if matrix.indices is None else matrix.indices
-        list_edges(
-            rows.starts,
-            rows.stops,
-            rows.first_words,
-            rows.edges,
-            positive,
-            columns,
-            self.left,
-            self.right,
-            self.positive,
-        )
+
+        def work(run: Block) -> None:
+            part, at = slice(*run), sum(rows.before(run[0]))
+            list_edges(
+                run[0],
+                rows.starts[part],
+                rows.stops[part],
+                rows.first_words[part],
+                rows.edges,
+                positive,
+                columns,
+                self.left[at:],
+                self.right[at:],
+                self.positive[at:],
+            )
+
+        rows.each(work, 1)
 
     def packed(self) -> Array:
         """The signs as bits, like `Rows.positive`."""
@@ -50,5 +57,13 @@ class EdgeSigns:
 
         rows = self._rows
         bits = np.empty_like(rows.positive)
-        pack_flags(rows.starts, rows.stops, rows.first_words, rows.edges, self.positive, bits)
+
+        def work(run: Block) -> None:
+            part, at = slice(*run), sum(rows.before(run[0]))
+            flags = self.positive[at:]
+            pack_flags(
+                rows.starts[part], rows.stops[part], rows.first_words[part], rows.edges, flags, bits
+            )
+
+        rows.each(work, 1)
         return bits

@@ -10,11 +10,13 @@ from typing import Protocol
 import numpy as np
 
 from bipnet._biadjacency import Array, Biadjacency, Ints
+from bipnet._threads import cut
 from bipnet.nulls._cells import bits_of, bits_per_line, cells_of, transposed
 from bipnet.nulls._edge_signs import EdgeSigns
 from bipnet.nulls._rows import Rows
 
 _STREAMS_PER_CALL = 8  # Ctrl-C is honoured between calls
+_EDGES_PER_CALL = 1 << 22  # likewise
 
 
 class LoopChain(Protocol):
@@ -105,7 +107,7 @@ class ListLoops:
     """Loops on a list of edges: for matrices with so few that bits of cells would be a waste."""
 
     def __init__(self, matrix: Biadjacency, rows: Rows, positive: Array, key: Array) -> None:
-        from bipnet_kernels import new_stream, orient
+        from bipnet_kernels import list_ends, new_stream
 
         edges = EdgeSigns(matrix, rows, positive)
         self._edges = edges
@@ -120,8 +122,24 @@ class ListLoops:
         starts = np.zeros(self.n_nodes + 1, dtype=np.int64)
         np.cumsum(degrees, out=starts[1:])
         incident, place = (np.empty(2 * len(edges.left), dtype=index) for _ in range(2))
-        self._tables = (starts, incident, place, np.empty(self.n_nodes, dtype=np.int64))
-        orient(self._left, self._right, edges.positive, *self._tables)
+        filled = np.zeros(self.n_nodes, dtype=np.int64)
+        out = filled
+        for outward in (True, False):
+            for run in cut(len(edges.left), _EDGES_PER_CALL):
+                list_ends(
+                    self._left,
+                    self._right,
+                    edges.positive,
+                    *run,
+                    outward,
+                    starts,
+                    filled,
+                    incident,
+                    place,
+                )
+            if outward:
+                out = filled.copy()
+        self._tables = (starts, incident, place, out)
         self._key = key
         self._stream = new_stream()
         self._seen = np.full(self.n_nodes, -1, dtype=np.int64)

@@ -23,8 +23,8 @@ from bipnet_kernels.columns import write_columns as write_columns
 from bipnet_kernels.index import index_edges as index_edges
 from bipnet_kernels.index import index_rows as index_rows
 from bipnet_kernels.loops import LOOPS_PER_STREAM as LOOPS_PER_STREAM
+from bipnet_kernels.loops import list_ends as list_ends
 from bipnet_kernels.loops import loop_streams as loop_streams
-from bipnet_kernels.loops import orient as orient
 from bipnet_kernels.segments import permute_segments as permute_segments
 from bipnet_kernels.signs import collect_bits as collect_bits
 from bipnet_kernels.signs import list_edges as list_edges

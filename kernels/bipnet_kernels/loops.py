@@ -24,34 +24,32 @@ LOOPS_PER_STREAM = 256
 
 
 @kernel
-def orient(
-    left: Ints, right: Ints, positive: Words, starts: Ints, incident: Ints, place: Ints, out: Ints
+def list_ends(
+    left: Ints,
+    right: Ints,
+    positive: Words,
+    first: Int,
+    stop: Int,
+    outward: bool,
+    starts: Ints,
+    filled: Ints,
+    incident: Ints,
+    place: Ints,
 ) -> None:
-    """Fill the walk's tables from an edge list.
+    """Enter edges ``first`` to ``stop - 1`` at the nodes they leave (``outward``) or lead to.
 
     ``left`` (e,) and ``right`` (e,) are node numbers 0..n-1 (right nodes come after left ones),
     ``positive`` (e,) uint8, ``starts`` (n + 1,) offsets of each node's part of ``incident``
-    (2 e,), in which its out-edges come first; ``out`` (n,) counts them; ``place`` (2 e,) says
-    where edge e stands in its left node's part (2 e) and in its right node's (2 e + 1).
+    (2 e,), ``filled`` (n,) how much of it is taken. ``place`` (2 e,) says where edge e stands in
+    its left node's part (2 e) and in its right node's (2 e + 1). Out-edges must come first.
     """
-    n_nodes = len(out)
-    for node in range(n_nodes):
-        out[node] = 0
-    for edge in range(len(left)):
-        node = left[edge] if positive[edge] else right[edge]
-        slot = starts[node] + out[node]
-        out[node] += 1
+    for edge in range(first, stop):
+        at_left = (positive[edge] != 0) == outward
+        node = left[edge] if at_left else right[edge]
+        slot = starts[node] + filled[node]
+        filled[node] += 1
         incident[slot] = edge
-        place[2 * edge + (0 if positive[edge] else 1)] = slot
-    # The other end of each edge fills its node's part from behind the out-edges on.
-    for edge in range(len(left)):
-        node = right[edge] if positive[edge] else left[edge]
-        slot = starts[node] + out[node]
-        out[node] += 1
-        incident[slot] = edge
-        place[2 * edge + (1 if positive[edge] else 0)] = slot
-    for edge in range(len(left)):
-        out[right[edge] if positive[edge] else left[edge]] -= 1
+        place[2 * edge + (0 if at_left else 1)] = slot
 
 
 @kernel
@@ -86,9 +84,9 @@ def loop_streams(
 ) -> np.int64:
     """Run ``n_streams * LOOPS_PER_STREAM`` short loops, in place; return the signs flipped.
 
-    Tables as made by `orient`, with at least one edge. Stream s of ``key`` serves the loops
-    ``s * LOOPS_PER_STREAM`` and following. Working memory: ``seen`` (n,) holds -1 and is left so,
-    ``path`` and ``nodes`` (n + 1,).
+    Tables as made by `list_ends`, of one edge or more; ``out`` (n,) counts out-edges. Stream s of
+    ``key`` serves the loops ``s * LOOPS_PER_STREAM`` and following. Working memory: ``seen`` (n,)
+    holds -1 and is left so, ``path`` and ``nodes`` (n + 1,).
     """
     n_nodes = len(out)
     flipped = np.int64(0)

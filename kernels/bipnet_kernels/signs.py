@@ -99,6 +99,7 @@ def transpose_bits(rows: Words, first: Int, stop: Int, columns: Words, block: Wo
 
 @kernel
 def list_edges(
+    first_row: Int,
     starts: Ints,
     stops: Ints,
     first_words: Ints,
@@ -111,8 +112,8 @@ def list_edges(
 ) -> None:
     """List the edges of packed rows in order: ``left``, ``right``, ``flags`` (1 = positive).
 
-    The node on the right is the cell's place in its row, or ``columns[cell]`` unless that is
-    empty.
+    The rows are numbered from ``first_row`` on. The node on the right is the cell's place in its
+    row, or ``columns[cell]`` unless that is empty.
     """
     given = len(columns) > 0
     n = np.uint64(0)
@@ -124,7 +125,7 @@ def list_edges(
             at += 1
             for k in range(min(np.int64(64), stops[i] - run)):
                 if (some >> np.uint64(k)) & _U1:
-                    left[n] = i
+                    left[n] = first_row + i
                     right[n] = columns[run + k] if given else run + k - starts[i]
                     flags[n] = (plus >> np.uint64(k)) & _U1
                     n += _U1
