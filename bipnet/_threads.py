@@ -42,11 +42,14 @@ def run_blocks(work: Callable[[Block], None], blocks: Sequence[Block], n_threads
         for block in blocks:
             work(block)
         return
-    shared = _Shared(work)
+    shared = _Shared(work, blocks)
     try:
         pool = _pool(os.getpid(), n_threads)
-        for task in [pool.submit(shared, block) for block in blocks]:
-            task.result()
+        helpers = [pool.submit(shared) for _ in range(min(n_threads, len(blocks)) - 1)]
+        shared.do()
+        for helper in helpers:
+            if not helper.cancel():  # one that has not begun yet is too late
+                helper.result()
     except BaseException:
         with _no_compiling():
             shared.call_off()  # nobody may write into our arrays after this
@@ -54,32 +57,46 @@ def run_blocks(work: Callable[[Block], None], blocks: Sequence[Block], n_threads
 
 
 class _Shared:
-    """Work that can be called off. (Cancelling tasks would miss one whose submission was cut
-    short by Ctrl-C.)"""
+    """Blocks that the calling thread and its helpers take one by one.
 
-    def __init__(self, work: Callable[[Block], None]) -> None:
+    Waking a thread takes as long as permuting a hundred thousand weights: a helper is woken once,
+    and the calling thread does not wait for it to begin.
+    """
+
+    def __init__(self, work: Callable[[Block], None], blocks: Sequence[Block]) -> None:
         self._work = work
+        self._blocks = iter(list(blocks))  # of a list: taking the next one is a single step
         self._changed = threading.Condition()
-        self._n_at_work = 0
+        self._n_helpers = 0
         self._off = False
 
-    def __call__(self, block: Block) -> None:
+    def do(self) -> None:
+        for block in self._blocks:
+            if self._off:
+                return
+            self._work(block)
+
+    def __call__(self) -> None:
+        """What a helper does. The calling thread is not counted: Ctrl-C may cut it short."""
         with self._changed:
             if self._off:
                 return
-            self._n_at_work += 1
+            self._n_helpers += 1
         try:
-            self._work(block)
+            self.do()
+        except BaseException:
+            self._off = True
+            raise
         finally:
             with self._changed:
-                self._n_at_work -= 1
+                self._n_helpers -= 1
                 self._changed.notify_all()
 
     def call_off(self) -> None:
         """Let no block be begun any more, and wait for those that are."""
         with self._changed:
             self._off = True
-            while self._n_at_work:
+            while self._n_helpers:
                 self._changed.wait()
 
 
