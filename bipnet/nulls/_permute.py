@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 
 from bipnet._biadjacency import Array, Biadjacency, Ints
@@ -81,10 +83,14 @@ class _Groups:
             step = n_right  # a task costs more than a thread gains
         frozen = np.zeros((-(-n_right // step), 2), dtype=np.int64)
 
+        kept = threading.local()  # fresh memory for every tile takes as long as filling it
+
         def work(run: Block) -> None:
             first, stop = run
-            # A line longer than the columns: their places in the cache must not coincide.
-            tile = np.empty((stop - first, n_left + line), dtype=self.words.dtype)
+            if not hasattr(kept, "tile"):
+                # A line longer than the columns: their places in the cache must not coincide.
+                kept.tile = np.empty((step, n_left + line), dtype=self.words.dtype)
+            tile = kept.tile[: stop - first]
             read_columns(self.words, n_left, n_right, first, tile)
             starts = np.arange(stop - first) * tile.shape[1]
             flat = tile.reshape(-1)
