@@ -7,6 +7,8 @@ depends on its key and on i alone, so steps may be run in any batches.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from bipnet._biadjacency import Array, Biadjacency
@@ -110,13 +112,13 @@ class SwapChain:
         require_memory(n_left * n_right // 8, "the sign pattern of null model G")
         self._matrix, self._rows = matrix, rows
         self._negative = cells_of(matrix, rows, rows.edges ^ rows.positive)
-        edges = EdgeSigns(matrix, rows, rows.positive)
-        chosen = edges.positive != 0
+        positive = replace(rows, edges=rows.positive, name=None)
+        edges = EdgeSigns(matrix, positive, rows.positive)  # the positive edges alone
         word = np.uint32 if max(n_left, n_right) <= 1 << 16 else np.uint64
         half = word(4 * np.dtype(word).itemsize)
-        self._ends: Array = edges.left[chosen].astype(word)
+        self._ends: Array = edges.left.astype(word)
         self._ends <<= half
-        self._ends |= edges.right[chosen].astype(word)
+        self._ends |= edges.right.astype(word)
         self._key = key
         self._stream = new_stream()
         self._scratch = np.empty(SWAP_SCRATCH, dtype=np.uint64)
