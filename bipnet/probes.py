@@ -21,6 +21,18 @@ from bipnet.errors import DTypeError, InputError
 
 M = TypeVar("M")
 
+PRUNE_LEVELS = (
+    *(0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.92, 0.94, 0.95, 0.96, 0.97),
+    *(0.98, 0.985, 0.99, 0.993, 0.995, 0.998, 0.999),
+)
+"""Fractions removed (p) of the paper's pruning curves: 23 points, denser above 0.9."""
+
+NOISE_LEVELS = tuple(2.0 ** (-10 + 10 * i / 29) for i in range(30))
+"""Half-widths (a) of the paper's noise curves: 30 values from 2**-10 to 1, evenly in log a."""
+
+FLIP_LEVELS = tuple(i / 29 for i in range(30))
+"""Fractions flipped (q) of the paper's sign-flip curves: 30 values from 0 to 1."""
+
 
 def prune(W: M, fraction_removed: float) -> M:
     """Remove the smallest weights: round(p * n_edges) edges become zero.

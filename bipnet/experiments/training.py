@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,8 @@ import torch
 from bipnet._streams import RNGLike, Seed, resolve_seed
 from bipnet.errors import InputError
 from bipnet.torch import MLPStack
+
+Stop = Literal["last", "best"]
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
@@ -45,6 +48,8 @@ def train_stack(
     protocol: Protocol = Protocol(),  # frozen: shared safely
     rng: RNGLike | Seed = None,
     name: str = "",
+    stop: Stop = "last",
+    test: tuple[Floats, Ints] | None = None,
     progress: Callable[[int], object] | None = None,
 ) -> MLPStack:
     """Train ``n_networks`` MLPs from independent initialisations, together.
@@ -63,6 +68,12 @@ def train_stack(
         Architecture and training.
     rng, name
         Seed, and the name of the task: different names give independent networks.
+    stop
+        "last": the weights after the last step. "best": each network's after the epoch at whose
+        end its accuracy on ``test`` was highest, the earliest of equals (the paper's text, which
+        lets the test images choose).
+    test
+        (x, y) like the first two, for ``stop="best"``.
     progress
         Called with 1 after each epoch.
 
@@ -73,7 +84,8 @@ def train_stack(
     Raises
     ------
     InputError
-        No samples, fewer than two classes, not one class from 0 on per sample, no networks.
+        No samples, fewer than two classes, not one class from 0 on per sample, no networks,
+        ``stop="best"`` without ``test``.
 
     Examples
     --------
@@ -93,6 +105,11 @@ def train_stack(
         raise InputError(f"training needs samples of two classes or more, got {n_samples} samples")
     if y.min() < 0:
         raise InputError(f"classes count from 0, got {int(y.min())}")
+    if stop not in ("last", "best"):
+        raise InputError(f"stop must be 'last' or 'best', got {stop!r}")
+    if stop == "best" and test is None:
+        raise InputError("stop='best' needs the test images: pass test=(x, y)")
+    best = _Best() if stop == "best" else None
     seed = resolve_seed(rng)
     generator = torch.Generator()
     generator.manual_seed(int(seed.key("training", name=name)[0]) >> 1)
@@ -116,8 +133,35 @@ def train_stack(
             optimizer.zero_grad(set_to_none=True)
             torch.autograd.backward(loss / batch.shape[1])
             optimizer.step()
+        if best is not None and test is not None:
+            best.look(stack, *map(torch.from_numpy, test))
         if progress is not None:
             progress(1)
     for parameter in parameters:
         parameter.requires_grad_(False)
-    return stack
+    return stack if best is None else best.stack
+
+
+class _Best:
+    """For each network the weights with which it was most accurate."""
+
+    stack: MLPStack
+
+    def __init__(self) -> None:
+        self._accuracy: npt.NDArray[np.float64] | None = None
+
+    def look(self, stack: MLPStack, x: torch.Tensor, y: torch.Tensor) -> None:
+        """Keep those of the networks that are better than ever."""
+        accuracy = stack.accuracy(x, y)
+        now = MLPStack(
+            [weight.detach().clone() for weight in stack.weights],
+            [bias.detach().clone() for bias in stack.biases],
+        )
+        if self._accuracy is None:
+            self._accuracy, self.stack = accuracy, now
+            return
+        better = torch.from_numpy(accuracy > self._accuracy)
+        self._accuracy = np.maximum(accuracy, self._accuracy)
+        for kept, new in ((self.stack.weights, now.weights), (self.stack.biases, now.biases)):
+            for ours, theirs in zip(kept, new, strict=True):
+                ours[better] = theirs[better]

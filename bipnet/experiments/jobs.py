@@ -1,0 +1,213 @@
+"""A sweep as a list of independent jobs, each kept on disk under a key of its content.
+
+A job is a function of its parameters and of what the jobs it needs have made; nothing else. What
+it makes is a file, named after a digest of all that it depends on: a sweep that was interrupted,
+or is run again, does only what is missing, and ends in the same files, byte for byte, whatever
+did the work: this process, worker processes (joblib) or a cluster (Dask).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from bipnet._atomic import new_file
+from bipnet.errors import BipnetError, InputError, MissingExtraError
+
+Work = Callable[..., bytes]
+"""``work(needed, **params, **where)``: the content of its file, from those of the needed jobs."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One piece of a sweep.
+
+    Attributes
+    ----------
+    work
+        A function of a module, so that other processes find it: ``work(needed, **params)`` with
+        the contents of the ``needs``, in their order. It must be a function of these alone.
+    params
+        Plain data (JSON), all of it part of the key.
+    needs
+        Jobs to be done before.
+    where
+        What ``work`` takes besides, though the result does not depend on it: where files are.
+    version
+        Raised when ``work`` makes something else of the same parameters.
+    """
+
+    work: Work
+    params: Mapping[str, Any]
+    needs: tuple[Job, ...] = ()
+    where: Mapping[str, Any] = field(default_factory=dict)
+    version: int = 1
+
+    @cached_property
+    def key(self) -> str:
+        """A digest of everything that the result depends on."""
+        content = [
+            f"{self.work.__module__}.{self.work.__qualname__}",
+            self.version,
+            dict(self.params),
+            [job.key for job in self.needs],
+        ]
+        text = json.dumps(content, sort_keys=True, allow_nan=False)
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+    @property
+    def file_name(self) -> str:
+        return f"{self.work.__name__}-{self.key}"
+
+
+class Runner:
+    """Does jobs and keeps what they make in a folder.
+
+    Parameters
+    ----------
+    folder
+        Where files are kept; made if its parent exists.
+    n_workers
+        Worker processes; 1 works in this process.
+    scheduler
+        Address of a Dask scheduler ("tcp://host:8786") whose workers do the work instead. They
+        must see the same data files.
+
+    Raises
+    ------
+    MissingExtraError
+        A scheduler is given and Dask is not there.
+    InputError
+        No such scheduler answers.
+    """
+
+    def __init__(self, folder: Path, *, n_workers: int = 1, scheduler: str | None = None) -> None:
+        if n_workers < 1:
+            raise InputError(f"the number of workers must be 1 or more, got {n_workers}")
+        self._folder = folder
+        self._n_workers = n_workers
+        self._scheduler = scheduler
+
+    def content(self, job: Job) -> bytes:
+        """What a finished job has made."""
+        return (self._folder / job.file_name).read_bytes()
+
+    def is_done(self, job: Job) -> bool:
+        return (self._folder / job.file_name).is_file()
+
+    def missing(self, jobs: Sequence[Job]) -> list[Job]:
+        """Those that are still to be done, each once."""
+        return [job for job in {job.key: job for job in jobs}.values() if not self.is_done(job)]
+
+    def run(self, jobs: Sequence[Job], *, progress: Callable[[int], object] | None = None) -> int:
+        """Do what is missing of ``jobs``, whose needs must be done; return how many that were.
+
+        ``progress`` is called with 1 after each job that was to be done.
+        """
+        todo = self.missing(jobs)
+        self._folder.mkdir(exist_ok=True)
+        for job, content in self._results(todo):
+            with new_file(self._folder / job.file_name, force=True) as partial:
+                partial.write_bytes(content)
+            if progress is not None:
+                progress(1)
+        return len(todo)
+
+    def _results(self, todo: list[Job]) -> Iterator[tuple[Job, bytes]]:
+        if not todo:
+            return iter(())
+        if self._scheduler is not None:
+            return self._on_cluster(todo, self._scheduler)
+        if self._n_workers == 1 or len(todo) == 1:
+            return ((job, _done(*self._task(job))) for job in todo)
+        return self._in_processes(todo)
+
+    def _task(self, job: Job) -> tuple[Work, dict[str, Any], list[bytes]]:
+        return job.work, {**job.params, **job.where}, [self.content(needed) for needed in job.needs]
+
+    def _in_processes(self, todo: list[Job]) -> Iterator[tuple[Job, bytes]]:
+        from joblib import Parallel, delayed
+
+        def numbered(number: int) -> Any:
+            return delayed(_numbered)(number, *self._task(todo[number]))
+
+        # Tasks are made when a worker is free: what they need is not read all at once.
+        results = Parallel(
+            n_jobs=self._n_workers, return_as="generator_unordered", pre_dispatch="n_jobs"
+        )(numbered(number) for number in range(len(todo)))
+        for number, content in results:
+            yield todo[number], content
+
+    def _on_cluster(self, todo: list[Job], address: str) -> Iterator[tuple[Job, bytes]]:
+        with _client(address) as client:
+            from distributed import as_completed
+
+            n_at_once = 2 * max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
+            waiting = iter(todo)
+            running: dict[Any, Job] = {}
+            queue = as_completed()
+
+            def submit() -> None:
+                for job in waiting:
+                    future = client.submit(_done, *self._task(job), pure=False)
+                    running[future] = job
+                    queue.add(future)
+                    return
+
+            for _ in range(n_at_once):
+                submit()
+            for future in queue:
+                job = running.pop(future)
+                try:
+                    content = future.result()
+                except CancelledError as error:
+                    raise InputError(f"the Dask scheduler {address} is gone: {error}") from None
+                submit()
+                yield job, content
+
+
+def _numbered(number: int, *task: Any) -> tuple[int, bytes]:
+    return number, _done(*task)
+
+
+def _done(work: Work, params: dict[str, Any], needed: list[bytes]) -> bytes:
+    """One thread of torch: sums in another order would give other bits."""
+    with _one_thread():
+        return work(needed, **params)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def _client(address: str) -> Iterator[Any]:
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise MissingExtraError("a Dask cluster needs Dask: pip install 'bipnet[dask]'") from error
+    try:
+        client = Client(address, timeout=10, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise InputError(f"no Dask scheduler answers at {address!r}: {error}") from None
+    try:
+        yield client
+    except BipnetError:
+        raise
+    finally:
+        client.close()
