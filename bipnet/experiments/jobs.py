@@ -9,6 +9,7 @@ did the work: this process, worker processes (joblib) or a cluster (Dask).
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from bipnet._atomic import new_file
-from bipnet.errors import BipnetError, InputError, MissingExtraError
+from bipnet.errors import InputError, MissingExtraError
 
 Work = Callable[..., bytes]
 """``work(needed, **params, **where)``: the content of its file, from those of the needed jobs."""
@@ -147,12 +148,10 @@ class Runner:
 
     def _on_cluster(self, todo: list[Job], address: str) -> Iterator[tuple[Job, bytes]]:
         with _client(address) as client:
-            from distributed import as_completed
-
             n_at_once = 2 * max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
             waiting = iter(todo)
             running: dict[Any, Job] = {}
-            queue = as_completed()
+            queue = _distributed().as_completed()
 
             def submit() -> None:
                 for job in waiting:
@@ -198,16 +197,17 @@ def _one_thread() -> Iterator[None]:
 @contextmanager
 def _client(address: str) -> Iterator[Any]:
     try:
-        from distributed import Client
-    except ImportError as error:
-        raise MissingExtraError("a Dask cluster needs Dask: pip install 'bipnet[dask]'") from error
-    try:
-        client = Client(address, timeout=10, set_as_default=False)
+        client = _distributed().Client(address, timeout=10, set_as_default=False)
     except (OSError, ValueError) as error:
         raise InputError(f"no Dask scheduler answers at {address!r}: {error}") from None
     try:
         yield client
-    except BipnetError:
-        raise
     finally:
         client.close()
+
+
+def _distributed() -> Any:
+    try:
+        return importlib.import_module("distributed")
+    except ImportError as error:
+        raise MissingExtraError("a Dask cluster needs Dask: pip install 'bipnet[dask]'") from error
