@@ -25,6 +25,7 @@ from bipnet.cli.demo import demo
 from bipnet.cli.export import export
 from bipnet.cli.layers import layers
 from bipnet.cli.randomize import randomize
+from bipnet.cli.reproduce import reproduce
 from bipnet.cli.score import score
 from bipnet.cli.stats import stats
 from bipnet.cli.verify import EXIT_CODE, verify
@@ -61,7 +62,7 @@ def cli() -> None:
     """Exact null models for signed, weighted bipartite graphs: any matrix, any network layer."""
 
 
-for _command in (layers, stats, export, randomize, verify, certify, score, demo, bench):
+for _command in (layers, stats, export, randomize, verify, certify, score, reproduce, demo, bench):
     cli.add_command(_command)
 
 

@@ -147,7 +147,7 @@ class Runner:
             yield todo[number], content
 
     def _on_cluster(self, todo: list[Job], address: str) -> Iterator[tuple[Job, bytes]]:
-        with _client(address) as client:
+        with _client(address) as client, client.as_current():
             n_at_once = 2 * max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
             waiting = iter(todo)
             running: dict[Any, Job] = {}

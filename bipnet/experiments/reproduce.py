@@ -55,6 +55,24 @@ class Reproduction:
     n_kept: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
 
+    def as_json(self) -> dict[str, Any]:
+        """Protocol, sizes, jobs and stages: plain data."""
+        return {
+            "settings": self.settings,
+            "rows": {str(figure): len(table) for figure, table in self.tables.items()},
+            "jobs": {"done": self.n_done, "kept": self.n_kept},
+            "seconds": {stage: round(time, 3) for stage, time in self.seconds.items()},
+        }
+
+    def as_text(self) -> str:
+        """What was done, and the time of each stage."""
+        lines = [
+            f"figures {', '.join(map(str, self.tables))}: {self.n_done} jobs done,"
+            f" {self.n_kept} found done"
+        ]
+        lines += [f"  {stage:<22} {time:8.1f} s" for stage, time in self.seconds.items()]
+        return "\n".join(lines)
+
 
 def reproduce(
     figures: Sequence[int] = FIGURES,
