@@ -19,11 +19,11 @@ from bipnet._atomic import new_file
 from bipnet._progress import Stopwatch, progress_bar
 from bipnet._streams import STREAM_VERSION
 from bipnet.errors import InputError
-from bipnet.experiments.datasets import ImageDataset, load_dataset
+from bipnet.experiments.datasets import ImageDataset
 from bipnet.experiments.jobs import Runner
 from bipnet.experiments.sweep import FIGURES, Settings, make_plan, tasks_of
 from bipnet.experiments.training import Protocol
-from bipnet.experiments.work import data_digest
+from bipnet.experiments.work import data_digest, find_dataset
 
 PAPER_DATASETS = ("mnist", "fashion-mnist")
 
@@ -98,7 +98,7 @@ def reproduce(
     datasets
         Names for `load_dataset`.
     data_dir, download
-        Where the images are; see `load_dataset`.
+        Where the images are; see `bipnet.experiments.work.find_dataset`.
     output
         Folder; made if its parent exists.
     settings
@@ -129,7 +129,7 @@ def reproduce(
     where = None if data_dir is None else str(Path(data_dir).absolute())
     watch = Stopwatch()
     with watch.stage("load data"):
-        loaded = {name: load_dataset(name, data_dir=where, download=download) for name in datasets}
+        loaded = {name: find_dataset(name, where, download=download) for name in datasets}
     with watch.stage("plan"):
         plan = make_plan(figures, loaded, settings, data_dir=where)
     protocol = protocol_of(settings, loaded)
