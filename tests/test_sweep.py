@@ -92,11 +92,11 @@ def planned(figures: Sequence[int], settings: Settings) -> sweep.Plan:
 
 
 def test_plan__shares_networks_between_figures_and_measures_nothing_twice() -> None:
-    plan = planned((1, 2, 3, 7), Settings(networks=50))
+    plan = planned((1, 2, 3, 7), Settings(networks=25))
     stages = plan.stages()
     assert next(iter(stages)) == "train"
-    assert len(stages["train"]) == 2 * 3  # two tasks, blocks of 20, 20 and 10
-    assert [job.params["n_networks"] for job in stages["train"]] == [20, 20, 10] * 2
+    assert len(stages["train"]) == 2 * 3  # two tasks, blocks of 10, 10 and 5
+    assert [job.params["n_networks"] for job in stages["train"]] == [10, 10, 5] * 2
     assert len(stages["prune and score"]) == 6  # of Figures 1 and 3 together
     jobs = [job.key for jobs in stages.values() for job in jobs]
     assert len(jobs) == len(set(jobs))
