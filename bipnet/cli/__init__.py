@@ -21,9 +21,11 @@ import click
 from bipnet import __version__
 from bipnet.cli.bench import bench
 from bipnet.cli.certify import certify
+from bipnet.cli.complexity import complexity
 from bipnet.cli.demo import demo
 from bipnet.cli.export import export
 from bipnet.cli.layers import layers
+from bipnet.cli.probe import probe
 from bipnet.cli.randomize import randomize
 from bipnet.cli.score import score
 from bipnet.cli.stats import stats
@@ -61,7 +63,9 @@ def cli() -> None:
     """Exact null models for signed, weighted bipartite graphs: any matrix, any network layer."""
 
 
-for _command in (layers, stats, export, randomize, verify, certify, score, demo, bench):
+for _command in (
+    layers, stats, export, randomize, verify, certify, score, probe, complexity, demo, bench,
+):  # fmt: skip
     cli.add_command(_command)
 
 

@@ -196,10 +196,8 @@ class Treatment:
                 continue
             drawn = {}
             for part, values in kept.items():
-                subject, where = (
-                    f"{self.name} {_name(part)}",
-                    f"at {self.at(level)}; " * (level > 0),
-                )
+                subject = f"{self.name} {_name(part)}"
+                where = f"at {self.at(level)}; " if level else ""
                 with naming(_title(part)), self.news.repeated_once(subject, where):
                     drawn[part] = self._drawn(part, values, level, index)
             yield index, drawn
