@@ -46,8 +46,8 @@ def probe_curves(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
 
     Returns
     -------
-    The axes. A colour for each layer or null model; solid lines: the model as probed, dashed:
-    binarised; markers and lines: medians; bands: quartiles; dotted: the model as it is.
+    The axes. A colour for each layer or null model; solid lines: the model as probed, dashed
+    with hollow markers: binarised; markers and lines: medians; bands: quartiles; dotted: the model as it is.
 
     Raises
     ------
@@ -72,17 +72,16 @@ def probe_curves(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     _require_columns(
         table, "layer", "model", "probe", "null_model", "fraction_removed", "level", "score"
     )
+    attributes = table.attrs
+    table = table.assign(null_model=table["null_model"].fillna(""))  # as a CSV file has it
     rows = table[table["probe"] != "none"]
-    column, label = _axis_of(rows, table.attrs)
+    column, label = _axis_of(rows, attributes)
     ax = _axes(ax)
     unchanged = table[(table["probe"] == "none") & (table["model"] == "float")]["score"]
     if len(unchanged):
-        ax.axhline(
-            float(unchanged.median()), color=_GREY, lw=0.8, ls=":", zorder=0, label="as it is"
-        )
-    groups = list(
-        rows[["layer", "null_model"]].drop_duplicates().itertuples(index=False, name=None)
-    )
+        ax.axhline(float(unchanged.median()), color=_GREY, lw=0.8, ls=":", zorder=0)
+    pairs = rows[["layer", "null_model"]].drop_duplicates()
+    groups = list(pairs.itertuples(index=False, name=None))
     names = _group_names(groups)
     for number, (layer, letter) in enumerate(groups):
         style = _style(number)
@@ -91,7 +90,8 @@ def probe_curves(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
                 (rows["layer"] == layer) & (rows["null_model"] == letter) & (rows["model"] == model)
             )
             if chosen.any():
-                _curve(ax, rows[chosen], column, {**style, "ls": line})
+                face = "white" if model == "signed" else style["color"]
+                _curve(ax, rows[chosen], column, {**style, "ls": line, "mfc": face})
     if column == "level" and set(rows["probe"]) == {"noise"}:
         _scale_of_noise(ax, rows[column].to_numpy())
     ax.set_xlabel(label, fontsize=8)
@@ -101,7 +101,12 @@ def probe_curves(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ]
     models = [model for model in LINES if (rows["model"] == model).any()]
     if len(models) > 1 or models == ["signed"]:
-        handles += [Line2D([], [], color=_GREY, ls=LINES[m], lw=1.1, label=m) for m in models]
+        faces = {"float": _GREY, "signed": "white"}
+        handles += [
+            Line2D([], [], color=_GREY, ls=LINES[model], lw=1.1, marker="o", ms=2.5,
+                   mfc=faces[model], label=model)
+            for model in models
+        ]  # fmt: skip
     if len(unchanged):
         handles.append(Line2D([], [], color=_GREY, ls=":", lw=0.8, label="as it is"))
     _finish(ax, handles)
@@ -217,12 +222,13 @@ def _style(number: int) -> dict[str, Any]:
 
 
 def _curve(ax: Axes, rows: pd.DataFrame, column: str, style: dict[str, Any]) -> None:
-    quantiles = rows.groupby(column)["score"].quantile([0.25, 0.5, 0.75]).unstack()
-    x = quantiles.index.to_numpy(dtype=float)
-    ax.plot(x, quantiles[0.5], **style)
+    scores = rows.groupby(column)["score"]
+    median = scores.median()
+    x = median.index.to_numpy(dtype=float)
+    ax.plot(x, median.to_numpy(), **style)
     if len(rows) > len(x):
-        band = {"color": style["color"], "alpha": 0.18, "lw": 0}
-        ax.fill_between(x, quantiles[0.25], quantiles[0.75], **band)
+        low, high = scores.quantile(0.25).to_numpy(), scores.quantile(0.75).to_numpy()
+        ax.fill_between(x, low, high, color=style["color"], alpha=0.18, lw=0)
 
 
 def _scale_of_noise(ax: Axes, levels: Any) -> None:

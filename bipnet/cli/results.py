@@ -31,12 +31,12 @@ class Outputs:
             if path.suffix.lower() not in endings:
                 raise FileFormatError(f"{path}: a {what} is written as {' or '.join(endings)}")
             require_free_output(path, force)
-        if table is not None and table.suffix.lower() == ".parquet":
-            if importlib.util.find_spec("pyarrow") is None:
-                raise MissingExtraError(
-                    f"{table}: Parquet needs pyarrow: pip install 'bipnet[experiments]', or name"
-                    " the output *.csv"
-                )
+        is_parquet = table is not None and table.suffix.lower() == ".parquet"
+        if is_parquet and importlib.util.find_spec("pyarrow") is None:
+            raise MissingExtraError(
+                f"{table}: Parquet needs pyarrow: pip install 'bipnet[experiments]', or name the"
+                " output *.csv"
+            )
         if table is None and picture is None and force:
             raise InputError("--force replaces outputs: name one with -o or --plot too")
         if picture is not None:
