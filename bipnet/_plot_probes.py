@@ -47,7 +47,8 @@ def probe_curves(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     Returns
     -------
     The axes. A colour for each layer or null model; solid lines: the model as probed, dashed
-    with hollow markers: binarised; markers and lines: medians; bands: quartiles; dotted: the model as it is.
+    with hollow markers: binarised; markers and lines: medians; bands: quartiles; dotted: the model
+    as it is.
 
     Raises
     ------
