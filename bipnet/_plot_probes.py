@@ -74,7 +74,8 @@ def probe_curves(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
         table, "layer", "model", "probe", "null_model", "fraction_removed", "level", "score"
     )
     attributes = table.attrs
-    table = table.assign(null_model=table["null_model"].fillna(""))  # as a CSV file has it
+    letters = table["null_model"].astype(object)
+    table = table.assign(null_model=letters.where(letters.notna(), ""))  # CSV has no empty text
     rows = table[table["probe"] != "none"]
     column, label = _axis_of(rows, attributes)
     ax = _axes(ax)

@@ -701,9 +701,7 @@ def test_nan__is_refused_where_it_came(nan: Any) -> None:
         assert contents(model) == before
     with pytest.raises(bipnet.InputError, match="NaN for 'B', realization 1, layer all"):
         task_complexity(model, after(3, nan), rng=1)
-    with pytest.raises(
-        bipnet.InputError, match=r"noise' at noise level 0\.5, realization 0, float"
-    ):
+    with pytest.raises(bipnet.InputError, match=r"noise level 0\.5, realization 0, float"):
         probe(model, after(2, nan), "noise", levels=[0.5], rng=1)
 
 
