@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from bipnet.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
 # Okabe & Ito's colours without the pale yellow; then the same ones with other markers.
@@ -20,6 +24,8 @@ COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#00
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 LINES = {"float": "-", "signed": "--"}
 _GREY = "0.45"
+_SIZE = (3.5, 2.6)  # inches: one column of a page
+_PALE = 0.55
 
 _LABELS = {
     "noise": "noise level $a$",
@@ -78,7 +84,7 @@ def probe_curves(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     table = table.assign(null_model=letters.where(letters.notna(), ""))  # CSV has no empty text
     rows = table[table["probe"] != "none"]
     column, label = _axis_of(rows, attributes)
-    ax = _axes(ax)
+    ax, grows = _axes(ax)
     unchanged = table[(table["probe"] == "none") & (table["model"] == "float")]["score"]
     if len(unchanged):
         ax.axhline(float(unchanged.median()), color=_GREY, lw=0.8, ls=":", zorder=0)
@@ -98,7 +104,7 @@ def probe_curves(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
         _scale_of_noise(ax, rows[column].to_numpy())
     ax.set_xlabel(label, fontsize=8)
     ax.set_ylabel("score", fontsize=8)
-    handles = [
+    handles: list[Artist] = [
         Line2D([], [], ls="-", label=name, **_style(number)) for number, name in enumerate(names)
     ]
     models = [model for model in LINES if (rows["model"] == model).any()]
@@ -111,7 +117,7 @@ def probe_curves(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
         ]  # fmt: skip
     if len(unchanged):
         handles.append(Line2D([], [], color=_GREY, ls=":", lw=0.8, label="as it is"))
-    _finish(ax, handles)
+    _finish(ax, handles, grows)
     return ax
 
 
@@ -152,7 +158,7 @@ def complexity_bars(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     _require_columns(table, "layer", "by", "gap")
     if not len(table):
         raise InputError("the table has no row")
-    ax = _axes(ax)
+    ax, grows = _axes(ax)
     ways = list(dict.fromkeys(table["by"]))
     layers = list(dict.fromkeys(table["layer"]))
     width = 0.8 / len(layers)
@@ -164,7 +170,7 @@ def complexity_bars(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
         x = place + (number - (len(layers) - 1) / 2) * width
         low, middle, high = np.quantile(gaps, [0.25, 0.5, 0.75])
         color = _style(number)["color"]
-        ax.bar(x, middle, 0.9 * width, color=color, alpha=0.55, label=layer if not place else None)
+        ax.bar(x, middle, 0.9 * width, color=color, alpha=_PALE)
         if gaps.size > 1:
             ax.vlines(x, low, high, color="black", lw=1)
         ax.plot(np.full(gaps.size, x), gaps, ls="none", marker=".", ms=3, color="black", alpha=0.5)
@@ -173,7 +179,11 @@ def complexity_bars(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.set_xlim(-0.6, len(ways) - 0.4)
     ax.set_xlabel("weights binarised, or drawn from a null model", fontsize=8)
     ax.set_ylabel("score lost (original - probed)", fontsize=8)
-    _finish(ax, [bar[0] for bar in ax.containers[: len(layers)]] if len(layers) > 1 else [], layers)
+    handles = [
+        Patch(color=_style(number)["color"], alpha=_PALE, label=layer)
+        for number, layer in enumerate(layers)
+    ]
+    _finish(ax, handles if len(layers) > 1 else [], grows)
     return ax
 
 
@@ -243,21 +253,26 @@ def _scale_of_noise(ax: Axes, levels: Any) -> None:
             ax.set_xscale("log", base=2)
 
 
-def _axes(ax: Axes | None) -> Axes:
+def _axes(ax: Axes | None) -> tuple[Axes, bool]:
+    """The axes to draw into, and whether their figure is ours."""
     if ax is not None:
-        return ax
-    _, new = plt.subplots(figsize=(3.5, 2.6), layout="constrained")
-    return new
+        return ax, False
+    _, new = plt.subplots(figsize=_SIZE, layout="constrained")
+    return new, True
 
 
-def _finish(ax: Axes, handles: list[Any], labels: list[str] | None = None) -> None:
+def _finish(ax: Axes, handles: Sequence[Artist], grows: bool) -> None:
+    """Legend above, thin frame; a figure of ours is higher by a long legend."""
     ax.tick_params(labelsize=7)
     ax.spines[["top", "right"]].set_visible(False)
     if handles:
-        texts = labels or [handle.get_label() for handle in handles]
+        texts = [str(handle.get_label()) for handle in handles]
         longest = max(map(len, texts))
+        n_columns = min(len(texts), 4 if longest < 12 else 3 if longest < 20 else 1)
+        n_lines = -(-len(texts) // n_columns)
+        if grows and n_lines > 2 and isinstance(ax.figure, Figure):
+            ax.figure.set_figheight(_SIZE[1] + 0.14 * (n_lines - 2))
         ax.legend(
-            handles, texts, fontsize=6.5, frameon=False,
-            ncols=min(len(texts), 4 if longest < 12 else 3 if longest < 20 else 1),
-            loc="lower center", bbox_to_anchor=(0.5, 1.0), borderaxespad=0.2,
+            handles=handles, fontsize=6.5, frameon=False,
+            ncols=n_columns, loc="lower center", bbox_to_anchor=(0.5, 1.0), borderaxespad=0.2,
         )  # fmt: skip

@@ -163,6 +163,15 @@ def test_colours__of_many_layers_are_told_apart_by_markers() -> None:
     ax.figure.canvas.draw()
 
 
+def test_figures__of_ours_are_higher_by_a_long_legend() -> None:
+    table = probe_table(layers=tuple(f"transformer.layer.{i}.ffn.lin1.weight" for i in range(9)))
+    ax = probe_curves(table)
+    assert ax.figure.get_figheight() > probe_curves(probe_table()).figure.get_figheight() + 1
+    figure, theirs = plt.subplots(figsize=(3, 2))
+    probe_curves(table, ax=theirs)
+    assert figure.get_figheight() == 2
+
+
 def test_noise__over_decades_has_a_logarithmic_axis() -> None:
     ax = probe_curves(probe_table("noise", levels=tuple(2.0**i for i in range(-10, 1))))
     assert ax.get_xscale() == "log"
