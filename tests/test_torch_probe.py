@@ -670,6 +670,7 @@ def test_frozen__draws_are_reported_once_for_a_layer() -> None:
         probe(model, steady, "G", levels=[0, 0.2], n_realizations=3, rng=1)
     (warning,) = caught
     assert "null model G of weight: signs are frozen" in str(warning.message)
+    assert warning.filename == __file__
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         before = contents(model)

@@ -19,20 +19,6 @@ if TYPE_CHECKING:
 _WHICH = {"float": (False,), "signed": (True,), "both": (False, True)}
 
 
-class _Levels(click.ParamType[list[float]]):
-    """Numbers with commas between them."""
-
-    name = "numbers"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> list[float]:
-        try:
-            return [float(part) for part in str(value).split(",")]
-        except ValueError:
-            raise InputError(f"--levels takes numbers like 0,0.5,0.9, got {value!r}") from None
-
-
 @click.command(
     epilog="Example: bipnet probe easy.pt --data easy-test.npz --probe B --levels 0,0.5,0.9"
     " --seed 7 -o easy-b.csv --plot easy-b.png"
@@ -49,7 +35,7 @@ class _Levels(click.ParamType[list[float]]):
 )
 @click.option(
     "--levels",
-    type=_Levels(),
+    "listed",
     metavar="X,Y,...",
     help="Fractions removed (prune, A to G), noise levels, or fractions flipped."
     " [default: the paper's grid]",
@@ -87,7 +73,7 @@ def probe(
     factory: str | None,
     activation: str,
     name: str,
-    levels: list[float] | None,
+    listed: str | None,
     models: str,
     globs: tuple[str, ...],
     each: bool,
@@ -116,6 +102,7 @@ def probe(
     if name in ("prune", "flip"):
         idle = ("n_realizations", "seed", "index")
         options.refuse_idle(idle, f"is of draws, and {name} leaves nothing to chance: leave it out")
+    levels = None if listed is None else _numbers(listed)
     outputs = Outputs(output, plot, force)
     from bipnet.torch import probe as probe_model  # first: says what is missing
 
@@ -152,6 +139,13 @@ def probe(
     if has_chance:
         click.echo(f"{n_realizations} draw(s) per level, seed {resolved.entropy}")
     outputs.say()
+
+
+def _numbers(listed: str) -> list[float]:
+    try:
+        return [float(part) for part in listed.split(",")]
+    except ValueError:
+        raise InputError(f"--levels takes numbers like 0,0.5,0.9, got {listed!r}") from None
 
 
 def _print_summary(table: pd.DataFrame) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from torch import nn
@@ -198,8 +199,9 @@ class Treatment:
             for part, values in kept.items():
                 subject = f"{self.name} {_name(part)}"
                 where = f"at {self.at(level)}; " if level else ""
-                with naming(_title(part)), self.news.repeated_once(subject, where):
-                    drawn[part] = self._drawn(part, values, level, index)
+                draw = partial(self._drawn, part, values, level, index)
+                with naming(_title(part)):
+                    drawn[part] = self.news.heard_of(draw, subject, where)
             yield index, drawn
 
     def _without_chance(self, part: Part, values: Any, level: float) -> Any:
@@ -252,12 +254,11 @@ class News:
             self._told.add((category, subject))
             warn_caller(f"{message} ({where}said once for each layer)", category)
 
-    @contextmanager
-    def repeated_once(self, subject: str, where: str) -> Iterator[None]:
-        """Hold the warnings of a block back, and tell them afterwards."""
+    def heard_of(self, draw: Callable[[], Any], subject: str, where: str) -> Any:
+        """What ``draw`` gives; its warnings are held back, and told afterwards."""
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", BipnetWarning)
-            yield
+            result = draw()
         for warning in caught:
             if issubclass(warning.category, BipnetWarning):
                 self.tell(str(warning.message), warning.category, subject, where)
@@ -265,6 +266,7 @@ class News:
                 warnings.warn_explicit(
                     warning.message, warning.category, warning.filename, warning.lineno
                 )
+        return result
 
 
 def n_edges_of(graph: SignedBipartiteGraph) -> int:
