@@ -28,7 +28,11 @@ from bipnet.torch import Accuracy, mlp_from_state, probe, task_complexity  # noq
 BIPNET = Path(sys.executable).with_name("bipnet")
 Run = Callable[..., tuple[int, str, str]]
 DATA = ("mlp.pt", "--data", "test.npz")
-FROM_CSV: Any = {"keep_default_na": False, "na_values": {"level": ""}}
+FROM_CSV: Any = {
+    "keep_default_na": False,
+    "na_values": {"level": ""},
+    "float_precision": "round_trip",
+}
 
 
 @pytest.fixture
@@ -160,7 +164,7 @@ def test_complexity__writes_the_table_of_the_library(cli: Run, opened: Any) -> N
     options = ("--by", "binarize,B,A", "-n", 3, "--seed", 7, "-o", "c.csv", "--plot", "c.png")
     out = ok(cli("complexity", *DATA, *options)).splitlines()
     wanted = task_complexity(*opened, ["binarize", "B", "A"], n_realizations=3, rng=7)
-    found = pd.read_csv("c.csv")
+    found = pd.read_csv("c.csv", float_precision="round_trip")
     pd.testing.assert_frame_equal(found, wanted, check_dtype=False, check_exact=True)
     gaps = wanted.groupby("by")["gap"].median()
     for line, (way, draws) in zip(out[1:4], (("binarize", 1), ("B", 3), ("A", 3)), strict=True):

@@ -185,7 +185,7 @@ def test_noise__over_decades_has_a_logarithmic_axis() -> None:
 
 def test_curves__of_a_table_from_csv_are_the_same() -> None:
     table = probe_table()
-    again = pd.read_csv(StringIO(table.to_csv(index=False)))
+    again = pd.read_csv(StringIO(table.to_csv(index=False)), float_precision="round_trip")
     drawn = [
         [line.get_ydata().tolist() for line in curves(probe_curves(t))] for t in (table, again)
     ]

@@ -12,15 +12,12 @@ from bipnet._streams import RNGLike, Seed, resolve_seed
 from bipnet.errors import InputError
 from bipnet.nulls import NULL_MODELS, NullModel
 from bipnet.torch.layers import list_layers
+from bipnet.torch.scoring import Evaluate, Scorer, data_frame, pandas_for
 from bipnet.torch.treatment import (
     Chance,
-    Evaluate,
     News,
-    Scorer,
     Treatment,
-    data_frame,
     grouped,
-    pandas_for,
 )
 
 if TYPE_CHECKING:

@@ -14,17 +14,14 @@ from bipnet.errors import InputError
 from bipnet.nulls import NullModel
 from bipnet.probes import Distribution
 from bipnet.torch.layers import list_layers
+from bipnet.torch.scoring import Evaluate, Scorer, data_frame, pandas_for
 from bipnet.torch.treatment import (
     ALL_LAYERS,
     Chance,
-    Evaluate,
     News,
-    Scorer,
     Treatment,
     binarized,
-    data_frame,
     grouped,
-    pandas_for,
     total_edges,
 )
 
