@@ -117,7 +117,8 @@ def probe(
     -------
     DataFrame with the columns
 
-    - layer: "all", or with ``each`` the name of the layer that is probed;
+    - layer: "all", or with ``each`` the name of the layer that is probed ("all" for the model as
+      it is, which is evaluated once);
     - model: "float", or "signed" (binarised);
     - probe: "none" (the first rows: the model as it is, and binarised), "prune", "noise",
       "flip", or "randomize" for a null model;
