@@ -61,6 +61,10 @@ class FrozenWarning(BipnetWarning):
     """A draw in which nothing, or not every part, could move."""
 
 
+class EmptyLayerWarning(BipnetWarning):
+    """A probe leaves a layer without a single edge."""
+
+
 class NotSettledWarning(BipnetWarning):
     """A chain did not reach equilibrium on its pilot: draws may remember the data."""
 

@@ -20,6 +20,9 @@ except ImportError as error:
         "bipnet.plot needs matplotlib: pip install 'bipnet[experiments]'"
     ) from error
 
+from bipnet._plot_probes import complexity_bars as complexity_bars
+from bipnet._plot_probes import probe_curves as probe_curves
+
 # Okabe & Ito's colours, told apart with every kind of colour vision; hatching besides.
 STYLES = {
     "E": {"color": "#0072B2", "hatch": "", "marker": "o", "label": "easy"},

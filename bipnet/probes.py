@@ -8,7 +8,7 @@ the earlier edge in row-major order counts as the smaller one, everywhere.
 from __future__ import annotations
 
 import sys
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -21,17 +21,20 @@ from bipnet.errors import DTypeError, InputError
 
 M = TypeVar("M")
 
-PRUNE_LEVELS = (
+PRUNE_LEVELS: tuple[float, ...] = (
     *(0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.92, 0.94, 0.95, 0.96, 0.97),
     *(0.98, 0.985, 0.99, 0.993, 0.995, 0.998, 0.999),
 )
-"""Fractions removed (p) of the paper's pruning curves: 23 points, denser above 0.9."""
+"""Fractions of edges removed: the paper's grid for `prune` and the null models, 23 points, denser
+above 0.9."""
 
-NOISE_LEVELS = tuple(2.0 ** (-10 + 10 * i / 29) for i in range(30))
-"""Half-widths (a) of the paper's noise curves: 30 values from 2**-10 to 1, evenly in log a."""
+NOISE_LEVELS: tuple[float, ...] = tuple(2.0 ** (-10 + 10 * i / 29) for i in range(30))
+"""Scales of `add_noise`: 30 values from 2**-10 to 1, evenly in their logarithm."""
 
-FLIP_LEVELS = tuple(i / 29 for i in range(30))
-"""Fractions flipped (q) of the paper's sign-flip curves: 30 values from 0 to 1."""
+FLIP_LEVELS: tuple[float, ...] = tuple(i / 29 for i in range(30))
+"""Fractions of signs flipped: 30 values from 0 to 1."""
+
+Distribution = Literal["uniform", "normal"]
 
 
 def prune(W: M, fraction_removed: float) -> M:
@@ -64,7 +67,7 @@ def prune(W: M, fraction_removed: float) -> M:
     array([ 0., -3.,  2.,  0.])
     """
     values, finish = open_values(W, what="W")
-    values[_smallest(values, _share(fraction_removed, "fraction_removed"))] = 0
+    values[_smallest(values, checked_fraction(fraction_removed, "fraction_removed"))] = 0
     result: M = finish(values)
     return result
 
@@ -112,7 +115,7 @@ def add_noise(
     scale: float,
     *,
     rng: RNGLike | Seed = None,
-    distribution: Literal["uniform", "normal"] = "uniform",
+    distribution: Distribution = "uniform",
     index: int = 0,
     name: str = "",
 ) -> M:
@@ -149,11 +152,8 @@ def add_noise(
     >>> noisy[1], bool(abs(noisy[0] - 1) <= 0.1)
     (np.float64(0.0), True)
     """
-    if distribution not in ("uniform", "normal"):
-        raise InputError(f"distribution must be 'uniform' or 'normal', got {distribution!r}")
-    number = _number(scale)
-    if not (isinstance(number, (int, float)) and 0 <= number <= sys.float_info.max):
-        raise InputError(f"scale must be a finite number >= 0, got {scale!r}")
+    distribution = checked_distribution(distribution)
+    scale = checked_scale(scale)
     values, finish = open_values(W, what="W")
     if values.dtype not in FLOATS:
         raise DTypeError(f"weights are {values.dtype}; noise needs floats: convert them first")
@@ -206,7 +206,7 @@ def flip_signs(W: M, fraction_flipped: float) -> M:
     array([-0.1, -3. ,  2. ,  0.2])
     """
     values, finish = open_values(W, what="W")
-    share = _share(fraction_flipped, "fraction_flipped")
+    share = checked_fraction(fraction_flipped, "fraction_flipped")
     if values.dtype in FLOATS:
         chosen = _smallest(values, share)
         words = values.view(bit_layout(values.dtype).word)
@@ -229,11 +229,27 @@ def _number(value: Any) -> Any:
     return None if isinstance(number, bool) else number
 
 
-def _share(value: float, what: str) -> float:
+def checked_fraction(value: float, what: str) -> float:
+    """A float from 0 to 1."""
     number = _number(value)
     if not (isinstance(number, (int, float)) and 0 <= number <= 1):
         raise InputError(f"{what} must be a number from 0 to 1, got {value!r}")
     return float(number)
+
+
+def checked_scale(value: float, what: str = "scale") -> float:
+    """A finite float of at least 0."""
+    number = _number(value)
+    if not (isinstance(number, (int, float)) and 0 <= number <= sys.float_info.max):
+        raise InputError(f"{what} must be a finite number >= 0, got {value!r}")
+    return float(number)
+
+
+def checked_distribution(value: Distribution) -> Distribution:
+    """The name of a distribution of noise."""
+    if value not in get_args(Distribution):
+        raise InputError(f"distribution must be 'uniform' or 'normal', got {value!r}")
+    return value
 
 
 def _edges(values: Array) -> Flags:

@@ -31,7 +31,10 @@ from bipnet.convert import save_graph
 
 torch = pytest.importorskip("torch")
 BIPNET = Path(sys.executable).with_name("bipnet")
-COMMANDS = ("layers", "stats", "export", "randomize", "verify", "certify", "score", "demo", "bench")
+COMMANDS = (
+    "layers", "stats", "export", "randomize", "verify", "certify", "score", "probe", "complexity",
+    "demo", "bench",
+)  # fmt: skip
 
 
 def weights(shape: tuple[int, int] = (7, 5)) -> np.ndarray[Any, np.dtype[np.float64]]:

@@ -25,15 +25,16 @@ def blocks(language: str) -> list[str]:
 
 def test_readme__python_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     torch = pytest.importorskip("torch")
+    pytest.importorskip("matplotlib").use("agg")
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
     examples = blocks("python")
-    assert len(examples) == 3
+    assert len(examples) == 4
     for example in examples[:2]:
         exec(compile(example, README.name, "exec"), names)
     assert names["g"].n_edges == 784 * 64
     assert names["layer"].draws[0].graph() == names["R"]
-    # The last one is about the reader's own model and data.
+    # The last two are about the reader's own model and data.
     torch.manual_seed(0)
     model = torch.nn.ModuleDict({"ffn": torch.nn.Linear(5, 2)})
     model.forward = model["ffn"].forward
@@ -41,6 +42,9 @@ def test_readme__python_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyP
     before = model["ffn"].weight.clone()
     exec(compile(examples[2], README.name, "exec"), names)
     assert 0 <= names["score"] <= 1
+    exec(compile(examples[3], README.name, "exec"), names)
+    assert len(names["table"]) == 2 + 3 * 2
+    assert set(names["gaps"]["by"]) == {"binarize", "B"}
     assert torch.equal(model["ffn"].weight, before)
 
 
@@ -55,7 +59,7 @@ def test_readme__commands_run_on_what_the_demo_leaves(tmp_path: Path) -> None:
     commands = [
         line for block in blocks("sh") for line in block.splitlines() if line.startswith("bipnet ")
     ]
-    assert len(commands) == 4
+    assert len(commands) == 6
     commands.insert(0, "bipnet demo -o demo --networks 2")
     for command in commands:
         arguments = shlex.split(command)[1:]

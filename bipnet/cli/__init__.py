@@ -21,9 +21,11 @@ import click
 from bipnet import __version__
 from bipnet.cli.bench import bench
 from bipnet.cli.certify import certify
+from bipnet.cli.complexity import complexity
 from bipnet.cli.demo import demo
 from bipnet.cli.export import export
 from bipnet.cli.layers import layers
+from bipnet.cli.probe import probe
 from bipnet.cli.randomize import randomize
 from bipnet.cli.reproduce import reproduce
 from bipnet.cli.score import score
@@ -62,7 +64,10 @@ def cli() -> None:
     """Exact null models for signed, weighted bipartite graphs: any matrix, any network layer."""
 
 
-for _command in (layers, stats, export, randomize, verify, certify, score, reproduce, demo, bench):
+for _command in (
+    layers, stats, export, randomize, verify, certify, score, probe, complexity, reproduce, demo,
+    bench,
+):  # fmt: skip
     cli.add_command(_command)
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
 from bipnet.convert.orientation import LAYOUTS
+from bipnet.errors import InputError
 from bipnet.nulls import NULL_MODELS
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 _TITLES = ", ".join(f"{row.letter} {row.title}" for row in NULL_MODELS.values())
 
@@ -73,3 +78,70 @@ resume = click.option(
     help="Checkpoint of safetensors: go on with what a killed or interrupted run of the same"
     " command has left. Without --seed the seed is taken from there.",
 )
+each = click.option(
+    "--each", is_flag=True, help="One layer at a time, the others as they are; not all at once."
+)
+biases = click.option(
+    "--biases",
+    is_flag=True,
+    help="Prune, noise and binarise the biases of the layers too, by their own ranking.",
+)
+table_output = click.option(
+    "-o", "--output", type=INPUT, help="Table to write, a row per realization: .csv or .parquet."
+)
+plot_output = click.option(
+    "--plot", type=INPUT, help="Picture to draw of the table: .png, .pdf or .svg."
+)
+
+
+def realizations(default: int, text: str) -> Callable[[F], F]:
+    """The option for a number of draws."""
+    return click.option(
+        "-n",
+        "--realizations",
+        "n_realizations",
+        type=click.IntRange(min=1),
+        default=default,
+        show_default=True,
+        help=text,
+    )
+
+
+def trained_model(command: F) -> F:
+    """The options of `trained.open_trained`."""
+    for option in (
+        click.option(
+            "--device", default="cpu", show_default=True, help="Where to evaluate, e.g. cuda."
+        ),
+        click.option("--batch-size", type=click.IntRange(min=1), default=1024, show_default=True),
+        click.option(
+            "--activation",
+            type=click.Choice(["relu", "tanh", "sigmoid", "gelu"]),
+            default="relu",
+            show_default=True,
+            help="Between the layers of an inferred MLP.",
+        ),
+        click.option(
+            "--factory",
+            metavar="MODULE:FUNCTION",
+            help="Builds the model that the state dict is loaded into (your own code is run)."
+            " Without it an MLP is inferred from the shapes of its Linear layers.",
+        ),
+        click.option(
+            "--data",
+            type=INPUT,
+            required=True,
+            help="Test data: an .npz with x (n, ...) and y (n,) integer labels.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def refuse_idle(names: Iterable[str], why: str) -> None:
+    """Options that would do nothing are a mistake: raise if any of them was given."""
+    context = click.get_current_context()
+    flags = {option.name: option.opts[-1] for option in context.command.params}
+    for name in names:
+        if context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT:
+            raise InputError(f"{flags[name]} {why}")

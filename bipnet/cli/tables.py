@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
@@ -24,6 +27,14 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None
             for cell, width, right in zip(line, widths, numeric, strict=True)
         ]
         click.echo("  ".join(parts).rstrip())
+
+
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a data frame as plain data; what is not a number is null."""
+    return [
+        {str(name): None if value != value else value for name, value in row.items()}
+        for row in table.to_dict("records")
+    ]
 
 
 def print_json(value: Any) -> None:

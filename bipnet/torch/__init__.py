@@ -1,4 +1,4 @@
-"""Torch models: their layers as graphs, other weights put in and taken out, and scores."""
+"""Torch models: their layers as graphs, other weights put in and taken out, scores, probes."""
 
 from bipnet.errors import MissingExtraError
 
@@ -7,6 +7,7 @@ try:
 except ImportError as error:
     raise MissingExtraError("bipnet.torch needs PyTorch: pip install 'bipnet[torch]'") from error
 
+from bipnet.torch.complexity import task_complexity as task_complexity
 from bipnet.torch.evaluate import Accuracy as Accuracy
 from bipnet.torch.evaluate import Score as Score
 from bipnet.torch.evaluate import stacked_accuracy as stacked_accuracy
@@ -14,4 +15,5 @@ from bipnet.torch.layers import ModuleLayer as ModuleLayer
 from bipnet.torch.layers import list_layers as list_layers
 from bipnet.torch.mlp import MLPStack as MLPStack
 from bipnet.torch.mlp import mlp_from_state as mlp_from_state
+from bipnet.torch.probing import probe as probe
 from bipnet.torch.swap import swapped as swapped

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from bipnet.convert.source import naming, require_same_frame
 from bipnet.errors import InputError, LayerNotFoundError
 from bipnet.graph import SignedBipartiteGraph
 from bipnet.nulls import NullModel, randomize
+from bipnet.torch.biases import Bias, BiasAt, put_vectors
 from bipnet.torch.layers import (
     ModuleLayer,
     TensorAt,
@@ -24,6 +25,11 @@ from bipnet.torch.layers import (
     require_apart,
     survey,
 )
+
+Part: TypeAlias = ModuleLayer | Bias
+"""What other values can be put in for: a layer, or the bias vector of one."""
+
+P = TypeVar("P", bound=Part)
 
 
 @contextlib.contextmanager
@@ -109,17 +115,37 @@ def swapped(
         }
     else:
         new = _named(model, weights or {})
-    by_tensor: dict[TensorAt, dict[int, SignedBipartiteGraph]] = {}
-    for layer, graph in new.items():
-        by_tensor.setdefault(layer.at, {})[layer.piece] = graph
-    with contextlib.ExitStack() as restore:
+    with replaced(new):
+        yield {layer.info.name: graph for layer, graph in new.items()}
+
+
+@contextlib.contextmanager
+def replaced(new: Mapping[P, Any]) -> Iterator[None]:
+    """Other weights (graphs) and biases (vectors) until the block ends, then every byte back."""
+    by_tensor: dict[TensorAt, dict[int, Any]] = {}
+    for part, values in new.items():
+        by_tensor.setdefault(part.at, {})[part.piece] = values
+    with held(by_tensor):
         for at, pieces in by_tensor.items():
-            _require_memory_per_weight(at)
+            if isinstance(at, BiasAt):
+                put_vectors(at, pieces)
+            else:
+                put_pieces(at, pieces)
+        yield
+
+
+@contextlib.contextmanager
+def held(tensors: Iterable[TensorAt]) -> Iterator[None]:
+    """When the block ends, exceptions included, every byte of these tensors is what it was."""
+    tensors = list(tensors)
+    for at in tensors:
+        require_memory_per_weight(at)
+    with contextlib.ExitStack() as restore:
+        for at in tensors:
             parameter = at.module._parameters[at.stored]
             assert parameter is not None
             restore.callback(_put_back, at, parameter, at.tensor.clone())
-            put_pieces(at, pieces)
-        yield {layer.info.name: graph for layer, graph in new.items()}
+        yield
 
 
 def _named(model: nn.Module, weights: Mapping[str, Any]) -> dict[ModuleLayer, SignedBipartiteGraph]:
@@ -165,7 +191,7 @@ def _require_within_mask(layer: ModuleLayer, graph: SignedBipartiteGraph) -> Non
         )
 
 
-def _require_memory_per_weight(at: TensorAt) -> None:
+def require_memory_per_weight(at: TensorAt) -> None:
     """Of an expanded tensor one place in memory is many weights."""
     lies = zip(at.tensor.shape, at.tensor.stride(), strict=True)
     if any(n > 1 and step == 0 for n, step in lies):
