@@ -29,6 +29,7 @@ def pair_heatmap(
     decimals: int = 0,
     limits: tuple[float, float] | None = None,
     colors: str = HEAT_COLORS,
+    text_size: float = 5.5,
     ax: Axes | None = None,
 ) -> Axes:
     """A number for every pair of classes, as the lower triangle of a matrix (Figures 4, 6, 8).
@@ -47,6 +48,8 @@ def pair_heatmap(
         Ends of the colour scale; the extremes by default.
     colors
         Name of a matplotlib colour map.
+    text_size
+        Of the numbers in the cells, in points.
     ax
         Axes to draw into; new ones by default.
 
@@ -90,8 +93,8 @@ def pair_heatmap(
         red, green, blue, _ = mesh.cmap(norm(matrix[row, column]))
         dark = 0.2126 * red + 0.7152 * green + 0.0722 * blue < 0.5
         ax.text(
-            float(column), float(row), f"{matrix[row, column]:.{decimals}f}",
-            ha="center", va="center", fontsize=5.5, color="white" if dark else "black",
+            float(column), float(row), f"{matrix[row, column]:z.{decimals}f}",
+            ha="center", va="center", fontsize=text_size, color="white" if dark else "black",
         )  # fmt: skip
     # Without a diagonal the first row and the last column are empty: leave them out.
     diagonal = 0 if np.isnan(matrix.diagonal()).all() else 1

@@ -75,17 +75,19 @@ def gap_scatter(
             0.03, 0.97, f"Spearman's ρ = {rho:.2f}", transform=ax.transAxes,
             ha="left", va="top", fontsize=LABEL_SIZE,
         )  # fmt: skip
-    for name in names:
-        if name in gaps:
-            at = (100 * gaps[name][0], 100 * gaps[name][1])
-            right = at[0] < (low + high) / 2  # the name points to the middle of the picture
-            ax.annotate(
-                name, at, xytext=(5 if right else -5, -6 if right else -8),
-                textcoords="offset points", ha="left" if right else "right",
-                fontsize=SMALL_SIZE, parse_math=False,
-            )  # fmt: skip
+    for number, name in enumerate(name for name in names if name in gaps):
+        at = (100 * gaps[name][0], 100 * gaps[name][1])
+        inwards = 1 if at[0] < (low + high) / 2 else -1
+        # In turn beside and above (or below) the diagonal: neighbours keep apart.
+        beside = number % 4 < 2
+        ax.annotate(
+            name, at, xytext=(18 * inwards, -inwards) if beside else (-inwards, 18 * inwards),
+            textcoords="offset points", ha="center", va="center",
+            arrowprops={"arrowstyle": "-", "linewidth": 0.6, "shrinkA": 0, "shrinkB": 2},
+            fontsize=SMALL_SIZE, parse_math=False,
+        )  # fmt: skip
     ax.set_xlabel("accuracy lost, binarised (points)")
-    ax.set_ylabel("accuracy lost, null model B (points)")
+    ax.set_ylabel("accuracy lost, under B (points)")
     dress(ax)
     return ax
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 import pandas as pd
@@ -49,10 +49,12 @@ class PaperFigure:
         In print; ``{n}``, ``{hidden}`` and ``{number}`` are filled in.
     alt
         What a reader who cannot see the picture should know of it.
-    columns
-        Of its table.
     draw
         (its table, the standard deviations of the same hidden width, fold) -> figure.
+    columns
+        Of its table.
+    probe
+        Only rows of this probe matter: without one there is no figure.
     """
 
     number: int
@@ -61,7 +63,8 @@ class PaperFigure:
     caption: str
     alt: str
     draw: Callable[[pd.DataFrame, pd.DataFrame | None, bool], Figure]
-    columns: Mapping[str, str] = COLUMNS
+    columns: Mapping[str, str] = field(default_factory=lambda: COLUMNS)
+    probe: str = ""
 
     def table(self, tables: Tables) -> pd.DataFrame | None:
         """The checked rows this figure is drawn from; None where there are none."""
@@ -75,6 +78,8 @@ class PaperFigure:
             widths = set(table["hidden"])
             chosen = MAIN_WIDTH if MAIN_WIDTH in widths else min(widths)
             table = unique_networks(table[table["hidden"] == chosen])
+        if self.probe and not (table["probe"] == self.probe).any():
+            return None
         return table
 
     def figure(self, tables: Tables, *, fold: bool = False) -> Figure:
@@ -156,6 +161,7 @@ def _probes(number: int) -> tuple[PaperFigure, PaperFigure]:
             "Line charts, a panel per data set: test accuracy against the fraction of edges"
             " removed, on a logarithmic axis of the fraction kept.",
             lambda table, sigma, _: layouts.pruning_tail_figure(table),
+            probe="prune",
         ),
     )
 
