@@ -95,7 +95,7 @@ def synthetic_tables(
 
     tables = {figure: accuracy_table(_probe_rows(figure, datasets, n)) for figure in (1, 10, 12)}
     tables |= {
-        figure: accuracy_table(_randomized_rows(figure, datasets, n), rng) for figure in (3, 11, 13)
+        figure: accuracy_table(_randomized_rows(figure, datasets, n)) for figure in (3, 11, 13)
     }
     tables[2] = accuracy_table(_null_model_rows(datasets, n))
     tables[4] = accuracy_table(_pair_rows(4, datasets[:1], n))

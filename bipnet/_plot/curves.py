@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+import numpy as np
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator, PercentFormatter
 
 from bipnet._plot.styles import (
@@ -178,7 +179,7 @@ def _draw_curve(
 ) -> None:
     if rows.empty:
         return
-    quartiles = 100 * rows.groupby(x)["accuracy"].quantile([0.25, 0.5, 0.75]).unstack()
+    quartiles = 100 * rows.groupby(x)["accuracy"].quantile(np.array([0.25, 0.5, 0.75])).unstack()
     places = quartiles.index.to_numpy()
     if kept:
         quartiles, places = quartiles[places < 1], 1 - places[places < 1]

@@ -110,5 +110,5 @@ def pair_heatmap(
     bar = ax.figure.colorbar(mesh, ax=ax, shrink=0.82, aspect=22, pad=0.02)
     bar.set_label(label, size=LABEL_SIZE)
     bar.ax.tick_params(labelsize=TICK_SIZE, length=2)
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     return ax

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
 
@@ -19,13 +19,13 @@ STYLES = {
 }
 
 # A signed curve is dashed and lighter than its task's, so that grey print tells them apart too.
-SIGNED_STYLES = {
+SIGNED_STYLES: dict[str, dict[str, Any]] = {
     "E": {"color": "#56B4E9", "marker": "^", "linestyle": (0, (4, 1.5))},
     "H": {"color": "#E69F00", "marker": "D", "linestyle": (0, (4, 1.5))},
 }
 
 # Of a randomised network the colour says the task; dashes and marker say the null model.
-NULL_MODEL_STYLES = {
+NULL_MODEL_STYLES: dict[str, dict[str, Any]] = {
     "": {"linestyle": "-", "marker": "", "linewidth": 1.6},
     "B": {"linestyle": (0, (4, 1.5)), "marker": "^", "linewidth": 1.0},
     "E": {"linestyle": (0, (4, 1.5, 1, 1.5)), "marker": "D", "linewidth": 1.0},
@@ -59,8 +59,8 @@ def require_columns(table: pd.DataFrame, *columns: str) -> None:
 def dress(ax: Axes) -> None:
     """Small type, no box: what all pictures share."""
     ax.tick_params(labelsize=TICK_SIZE)
-    ax.xaxis.label.set_size(LABEL_SIZE)
-    ax.yaxis.label.set_size(LABEL_SIZE)
+    ax.xaxis.label.set_fontsize(LABEL_SIZE)
+    ax.yaxis.label.set_fontsize(LABEL_SIZE)
     ax.spines[["top", "right"]].set_visible(False)
 
 

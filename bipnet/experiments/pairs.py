@@ -121,9 +121,7 @@ def pair_losses(table: pd.DataFrame) -> list[PairLoss]:
         ):
             difference = (trained - _by_network(rows, *selection)).dropna()
             lost[name] = None if difference.empty else float(difference.median())
-        losses.append(
-            PairLoss(first, second, float(trained.median()), n=len(trained), **lost)  # type: ignore[arg-type]
-        )
+        losses.append(PairLoss(first, second, float(trained.median()), n=len(trained), **lost))
     return sorted(losses, key=lambda loss: sorted((places[loss.first], places[loss.second])))
 
 

@@ -15,7 +15,7 @@ from bipnet.experiments.claims import (
     similarity,
     weights,
 )
-from bipnet.experiments.claims.claim import Claim, Evidence, Finding, NotMeasuredError
+from bipnet.experiments.claims.claim import Claim, Evidence, Finding, NotMeasuredError, Verdict
 from bipnet.experiments.figures.catalogue import Tables, unique_networks
 from bipnet.experiments.tables import COLUMNS, SIGMA_COLUMNS, SSIM_COLUMNS, checked_table
 
@@ -105,5 +105,5 @@ def _findings(claim: Claim, figure: int, dataset: str, tables: Tables) -> Iterat
         except NotMeasuredError as lacking:
             yield Finding(claim, figure, dataset, hidden, "not measured", reason=str(lacking))
         else:
-            verdict = "holds" if measured.holds else "does not hold"
+            verdict: Verdict = "holds" if measured.holds else "does not hold"
             yield Finding(claim, figure, dataset, hidden, verdict, measured.numbers)

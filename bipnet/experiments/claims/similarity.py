@@ -15,7 +15,7 @@ def _extreme(evidence: Evidence, pair: tuple[str, str], easiest: bool) -> Measur
         raise NotMeasuredError(f"no distance of {pair[0]} and {pair[1]}")
     rank = int(named["rank"].iloc[0])
     last = int(rows["rank"].max())
-    extreme = rows.loc[(rows["rank"] if easiest else -rows["rank"]).idxmin()]
+    extreme = rows.sort_values("rank", ascending=easiest).iloc[0]
     numbers: dict[str, float | int | str] = {
         "rank": rank,
         "of": last,

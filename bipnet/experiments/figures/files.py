@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import matplotlib
 
@@ -20,8 +20,12 @@ FORMATS = ("png", "pdf", "svg")
 
 # Text stays text in PDF (TrueType) and becomes outlines in SVG, which then looks the same with
 # any fonts; the salt and the empty dates make the same picture the same bytes.
-_SAVING = {"pdf.fonttype": 42, "svg.fonttype": "path", "svg.hashsalt": "bipnet"}
-_UNDATED = {"png": {}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}
+_SAVING: Any = {"pdf.fonttype": 42, "svg.fonttype": "path", "svg.hashsalt": "bipnet"}
+_UNDATED: dict[str, dict[str, Any]] = {
+    "png": {},
+    "pdf": {"CreationDate": None},
+    "svg": {"Date": None},
+}
 
 
 def write_figures(

@@ -29,9 +29,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.lines import Line2D
 
-    from bipnet._plot.curves import PruningAxis
+    from bipnet._plot.curves import Probe, PruningAxis
 
 TITLES = {"mnist": "MNIST", "fashion-mnist": "Fashion-MNIST", "digits": "Digits (8 × 8)"}
+
+PROBES: tuple[Probe, ...] = ("prune", "noise", "flip")
 
 # The paper's pairs, named in Figure 4c where the data set has them.
 _NAMED_PAIRS = ("0/7", "7/9", "0/3", "1/7")
@@ -63,7 +65,7 @@ def probes_figure(table: pd.DataFrame, sigma: pd.DataFrame | None = None) -> Fig
         line into the noise panels (paper's text: the average, its code: the median).
     """
     datasets = datasets_of(table)
-    probes = [probe for probe in ("prune", "noise", "flip") if (table["probe"] == probe).any()]
+    probes = [probe for probe in PROBES if (table["probe"] == probe).any()]
     if not probes:
         raise InputError("the table has no row of the probes prune, noise and flip")
     # One data set: side by side, to use the width. Two: a column each, as in the paper.
