@@ -55,7 +55,6 @@ CHOICES: tuple[Choice, ...] = (
         "The largest and the smallest SSIM distance.",
         "Pairs by name. On MNIST 0-1 is farther apart than 0-7 by a hair; on Fashion-MNIST"
         " several pairs are nearly tied.",
-        "the pairs the paper names; their SSIM ranks are with Figure 6",
     ),
     Choice(
         "ties",
@@ -97,7 +96,6 @@ CHOICES: tuple[Choice, ...] = (
         "Scale of the images SSIM compares",
         "Not said.",
         "Not said.",
-        "as networks get them, scaled to [-1, 1]",
     ),
 )
 

@@ -7,7 +7,6 @@ import io
 import platform
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ import torch
 import bipnet
 from bipnet._atomic import new_file
 from bipnet.experiments.choices import CHOICES, described_choices
-from bipnet.experiments.claims import Finding
+from bipnet.experiments.claims import Claim, Finding
 from bipnet.experiments.figures import PaperFigure, Tables, drawable
 from bipnet.experiments.figures.files import save
 from bipnet.experiments.figures.layouts import title_of
@@ -115,7 +114,7 @@ def render_report(
         )
     return environment.get_template("report.html.jinja").render(
         figures=_drawn(tables, fold),
-        findings=list(_by_claim(claims)),
+        findings=list(_by_place(claims)),
         counts={
             verdict: sum(finding.verdict == verdict for finding in claims) for verdict in VERDICTS
         },
@@ -162,10 +161,16 @@ def _drawn(tables: Tables, fold: bool) -> Iterator[_Drawn]:
         told.add(figure.number)
 
 
-def _by_claim(claims: Sequence[Finding]) -> Iterator[tuple[Any, list[Finding]]]:
-    for _, group in groupby(claims, key=lambda finding: finding.claim.key):
-        findings = list(group)
-        yield findings[0].claim, findings
+def _by_place(
+    claims: Sequence[Finding],
+) -> Iterator[tuple[str, list[tuple[Claim, list[Finding]]]]]:
+    """Place in the paper -> its claims, each with its findings; all in the order given."""
+    places: dict[str, dict[str, list[Finding]]] = {}
+    for finding in claims:
+        at_place = places.setdefault(finding.claim.place, {})
+        at_place.setdefault(finding.claim.key, []).append(finding)
+    for place, by_key in places.items():
+        yield place, [(found[0].claim, found) for found in by_key.values()]
 
 
 def _pair_networks(networks: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -75,7 +75,7 @@ def summarize(tables: Tables) -> dict[str, list[dict[str, Any]]]:
         if number not in checked:
             continue
         for (dataset, hidden), rows in checked[number].groupby(["dataset", "hidden"], sort=False):
-            where = {"figure": number, "dataset": str(dataset), "hidden": int(hidden)}
+            where = {"figure": number, "dataset": _plain(dataset), "hidden": _plain(hidden)}
             losses = pair_losses(rows)
             summary["pairs"] += [where | asdict(loss) for loss in losses]
             rho = spearman(losses)
