@@ -26,6 +26,9 @@ from bipnet.experiments.figures.layouts import title_of
 from bipnet.experiments.number_tables import NumberTable, number_tables
 from bipnet.experiments.summary import summarize
 
+_PIXELS_PER_INCH = 125
+"""At which type of 7 points is as large as the text around."""
+
 VERDICTS = ("holds", "does not hold", "not measured")
 
 
@@ -36,7 +39,14 @@ class _Drawn:
     figure: PaperFigure
     caption: str
     source: str
+    width: int
+    height: int
     tables: Sequence[NumberTable]
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether it takes two columns in print: too wide for a phone."""
+        return self.width > 5 * _PIXELS_PER_INCH
 
 
 def write_report(
@@ -147,7 +157,8 @@ def _drawn(tables: Tables, fold: bool) -> Iterator[_Drawn]:
     for figure in drawable(tables):
         picture = io.BytesIO()
         # As an image of its own, not inline: identifiers of one drawing cannot meet another's.
-        save(figure.figure(tables, fold=fold), picture, "svg")
+        drawing = figure.figure(tables, fold=fold)
+        save(drawing, picture, "svg")
         source = base64.b64encode(picture.getvalue()).decode("ascii")
         table = figure.table(tables)
         # A second look at a figure shows the same numbers: they are listed once.
@@ -156,6 +167,8 @@ def _drawn(tables: Tables, fold: bool) -> Iterator[_Drawn]:
             figure,
             figure.caption_of(tables),
             f"data:image/svg+xml;base64,{source}",
+            round(_PIXELS_PER_INCH * drawing.get_figwidth()),
+            round(_PIXELS_PER_INCH * drawing.get_figheight()),
             number_tables(figure.number, table) if first and table is not None else (),
         )
         told.add(figure.number)

@@ -35,9 +35,9 @@ def _accurate(evidence: Evidence) -> Measured:
     below = sum(loss.accuracy <= TRAINED for loss in losses)
     numbers: dict[str, float | int | str] = {
         "lowest": worst.accuracy,
-        "of": f"{worst.first}/{worst.second}",
+        "held by": f"{worst.first}/{worst.second}",
         "pairs": len(losses),
-        "not above": below,
+        "pairs not above": below,
     }
     return Measured(below == 0, numbers)
 

@@ -18,10 +18,10 @@ def _extreme(evidence: Evidence, pair: tuple[str, str], easiest: bool) -> Measur
     extreme = rows.sort_values("rank", ascending=easiest).iloc[0]
     numbers: dict[str, float | int | str] = {
         "rank": rank,
-        "of": last,
+        "of pairs": last,
         "distance": float(named["distance"].iloc[0]),
-        "largest" if easiest else "smallest": float(extreme["distance"]),
-        "of the pair": f"{extreme['first']}/{extreme['second']}",
+        "largest distance" if easiest else "smallest distance": float(extreme["distance"]),
+        "held by": f"{extreme['first']}/{extreme['second']}",
     }
     return Measured(rank == (1 if easiest else last), numbers)
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from bipnet._plot.styles import LABEL_SIZE, PAGE_WIDTH, SMALL_SIZE
 from bipnet.errors import InputError
@@ -190,6 +191,9 @@ def gaps_figure(table: pd.DataFrame) -> Figure:
             row[2].set_box_aspect(1)
         else:
             row[2].set_visible(False)
+    engine = figure.get_layout_engine()
+    assert isinstance(engine, ConstrainedLayoutEngine)
+    engine.set(wspace=0.06)  # room between a colour bar's label and the next panel
     _letter(panels, y=1.04)
     return figure
 
@@ -256,8 +260,12 @@ def _finished(figure: Figure, panels: Sequence[Sequence[Axes]], *, legend: bool 
                     if not str(line.get_label()).startswith("_"):
                         handles.setdefault(str(line.get_label()), line)
         n_columns = 4 if figure.get_figwidth() > 5 or len(handles) <= 4 else 2
+        labels = list(handles)
+        if len(labels) == 2 * n_columns:  # legends are filled down, and read along
+            labels = [label for pair in zip(labels[:n_columns], labels[n_columns:], strict=True)
+                      for label in pair]  # fmt: skip
         figure.legend(
-            list(handles.values()), list(handles), loc="outside upper center",
+            [handles[label] for label in labels], labels, loc="outside upper center",
             ncols=min(n_columns, len(handles)), fontsize=LABEL_SIZE, frameon=False,
             handlelength=3.2,
         )  # fmt: skip
