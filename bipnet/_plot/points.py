@@ -71,6 +71,7 @@ def gap_scatter(
         markeredgecolor="black", markeredgewidth=0.4, alpha=0.85, label="pair of classes",
     )  # fmt: skip
     if rho is not None:
+        ax.set_ylim(low - 0.06 * (high - low), high + 0.22 * (high - low))  # room for the text
         ax.text(
             0.03, 0.97, f"Spearman's ρ = {rho:.2f}", transform=ax.transAxes,
             ha="left", va="top", fontsize=LABEL_SIZE,
@@ -86,8 +87,8 @@ def gap_scatter(
             arrowprops={"arrowstyle": "-", "linewidth": 0.6, "shrinkA": 0, "shrinkB": 2},
             fontsize=SMALL_SIZE, parse_math=False,
         )  # fmt: skip
-    ax.set_xlabel("accuracy lost, binarised (points)")
-    ax.set_ylabel("accuracy lost, under B (points)")
+    ax.set_xlabel("lost, binarised (points)")
+    ax.set_ylabel("lost, null model B (points)")
     dress(ax)
     return ax
 

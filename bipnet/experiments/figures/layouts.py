@@ -159,7 +159,7 @@ def gaps_figure(table: pd.DataFrame) -> Figure:
     A row of three panels per data set; medians over the networks of a pair.
     """
     datasets = datasets_of(table)
-    figure, panels = _panels(len(datasets), 3, height=2.35 * len(datasets) + 0.1)
+    figure, panels = _panels(len(datasets), 3, height=2.6 * len(datasets) + 0.1)
     for row, dataset in zip(panels, datasets, strict=True):
         losses = pair_losses(table[table["dataset"] == dataset])
         classes = class_order((loss.first, loss.second) for loss in losses)
@@ -179,7 +179,7 @@ def gaps_figure(table: pd.DataFrame) -> Figure:
                 {pair: 100 * value for pair, value in values.items()},
                 classes, label="accuracy lost (points)", limits=limits, ax=ax,
             )  # fmt: skip
-            ax.set_title(f"{title_of(dataset)}, {title}", size=LABEL_SIZE, parse_math=False)
+            ax.set_title(f"{title_of(dataset)}\n{title}", size=LABEL_SIZE, parse_math=False)
         both = {
             f"{loss.first}/{loss.second}": (loss.binarised, loss.randomised)
             for loss in losses
