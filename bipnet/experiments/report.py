@@ -203,10 +203,11 @@ def _pair_networks(networks: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]
 
 
 def _number(value: Any) -> str:
-    """Four significant digits, and no exponent where none is needed."""
-    if isinstance(value, float):
-        return f"{value:.4g}".replace("-", "\u2212", 1)
-    return str(value)
+    """Four significant digits with a true minus; what is next to nothing is 0."""
+    if not isinstance(value, float):
+        return str(value)
+    sign = "\u2212" if value <= -1e-4 else ""
+    return sign + (f"{abs(value):.4g}" if abs(value) >= 1e-4 else "0")
 
 
 def _plain(value: Any) -> str:
