@@ -1,8 +1,9 @@
 """Does a report stand on its own in a browser? Exits 1 if not, and says what is wrong.
 
-    python tests/check_report.py report.html [--screenshots FOLDER]
+    python tests/check_report.py [report.html] [--screenshots FOLDER]
 
-Needs Debian's chromium and chromium-driver, and selenium.
+Without a report it makes one from made-up tables, and then makes sure that it would notice a bad
+page. Needs Debian's chromium and chromium-driver, and selenium.
 """
 
 from __future__ import annotations
@@ -131,7 +132,10 @@ def faults(driver: webdriver.Chrome, report: Path, screenshots: Path | None) -> 
     n_figures = len(driver.find_elements(By.TAG_NAME, "figure"))
     if n_figures != len(images):
         yield f"there are {n_figures} figures and {len(images)} pictures"
-    for address in requests(driver):
+    addresses = requests(driver)
+    if report.as_uri() not in addresses:
+        yield "the browser's log does not show the report itself: what it loads cannot be judged"
+    for address in addresses:
         if foreign(address, report):
             yield f"the report loads {address[:100]}"
     for entry in driver.get_log("browser"):
@@ -139,17 +143,59 @@ def faults(driver: webdriver.Chrome, report: Path, screenshots: Path | None) -> 
             yield f"the console says: {entry['message']}"
 
 
+def made_up_report(folder: Path) -> Path:
+    """A report with every figure, of tables that nothing was measured for."""
+    sys.path.insert(0, str(Path(__file__).parent))
+    from synthetic_tables import synthetic_tables
+
+    from bipnet.experiments.claims import evaluate_claims
+    from bipnet.experiments.report import write_report
+
+    tables = synthetic_tables(n=5, scatter=0.02)
+    settings, seconds = {"stop": "last step", "biases": "trained"}, {"made up": 0.0}
+    return write_report(tables, evaluate_claims(tables), settings, seconds, folder / "report.html")
+
+
+BAD_PAGE = """<!DOCTYPE html><html lang="en"><head>
+<meta name="viewport" content="width=device-width"></head><body>
+<figure><img src="http://127.0.0.1:8/picture.png" alt=""></figure><figure></figure>
+<p style="width: 900px">wide</p><script>console.error("oops")</script></body></html>"""
+
+NOTICED = (
+    "at 390 px (details closed) the page is",
+    "at 390 px a figure cannot be seen",
+    "no alternative text",
+    "2 figures and 1 pictures",
+    "loads http://127.0.0.1:8/picture.png",
+    "oops",
+)
+
+
+def overlooked(folder: Path) -> Iterator[str]:
+    """Which faults of a page that has them all go unnoticed."""
+    page = folder / "bad.html"
+    page.write_text(BAD_PAGE, encoding="utf-8")
+    with browser() as driver:
+        found = list(faults(driver, page.resolve(), None))
+    for words in NOTICED:
+        if not any(words in fault for fault in found):
+            yield f"this check would not notice: {words}"
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("report", type=Path)
+    parser.add_argument("report", type=Path, nargs="?")
     parser.add_argument("--screenshots", type=Path, metavar="FOLDER")
     arguments = parser.parse_args()
-    report = arguments.report.resolve()
-    if not report.is_file():
-        print(f"no such report: {report}", file=sys.stderr)
+    if arguments.report is not None and not arguments.report.is_file():
+        print(f"no such report: {arguments.report}; name an HTML file", file=sys.stderr)
         return 2
-    with browser() as driver:
-        found = list(faults(driver, report, arguments.screenshots))
+    with tempfile.TemporaryDirectory() as folder:
+        report = arguments.report or made_up_report(Path(folder))
+        with browser() as driver:
+            found = list(faults(driver, report.resolve(), arguments.screenshots))
+        if arguments.report is None:
+            found += overlooked(Path(folder))
     for fault in found:
         print(f"FAULT: {fault}")
     if not found:
