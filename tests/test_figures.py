@@ -251,6 +251,11 @@ def test_figure_1__is_laid_out_like_the_papers(tables: dict[int, pd.DataFrame]) 
         "fract"
     ]
     assert [ax.get_title() for ax in panels(figure)[:2]] == ["MNIST", "Fashion-MNIST"]
+    # One scale for what is compared by eye.
+    assert all(
+        left.get_ylim() == right.get_ylim()
+        for left, right in zip(panels(figure)[::2], panels(figure)[1::2], strict=True)
+    )
     (legend,) = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == list(CURVES)
     # Each data set has its own panel.

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from functools import partial
 
-import numpy as np
-
 from bipnet.experiments.claims.claim import (
     MARGIN,
     NEAR_CHANCE,
@@ -24,7 +22,7 @@ from bipnet.experiments.claims.shapes import (
 FACTOR = 4.0
 """A level is near sigma(w) if within this factor of it, up or down."""
 WEAK, UNCHANGED = 0.1, 0.02
-"""Noise up to this share of sigma(w) is weak; a change below this many (shares) is none."""
+"""Noise up to this share of sigma(w) is weak; a rise up to this much is none."""
 
 
 def _resonance(evidence: Evidence, task: str) -> Measured:
@@ -56,8 +54,8 @@ def _no_effect(evidence: Evidence, task: str) -> Measured:
     weak = curve.median[curve.x <= WEAK * sigma]
     if len(weak) < 2:
         raise NotMeasuredError(f"fewer than two noise levels up to {WEAK:g} of sigma(w)")
-    change = float(np.abs(weak - weak[0]).max())
-    numbers = {"largest change": change, "up to a": WEAK * sigma, "sigma(w)": sigma}
+    change = float((weak - weak[0]).max())
+    numbers = {"largest rise": change, "up to a": WEAK * sigma, "sigma(w)": sigma}
     return Measured(change <= UNCHANGED, numbers)
 
 
@@ -97,8 +95,8 @@ CLAIMS = (
             f"Noise much smaller than sigma(w) does not improve the signed-{task} model.",
             _NOISE,
             _FIGURES,
-            f"up to {WEAK:g} sigma(w) the median stays within {100 * UNCHANGED:.0f} points of"
-            " that at the weakest noise",
+            f"up to {WEAK:g} sigma(w) the median rises by at most {100 * UNCHANGED:.0f} points"
+            " above that at the weakest noise",
             partial(_no_effect, task=task),
         )
         for task in "EH"

@@ -82,8 +82,8 @@ def probes_figure(table: pd.DataFrame, sigma: pd.DataFrame | None = None) -> Fig
                 probe_curves(rows, probe, sigma=lines if probe == "noise" else None, ax=ax)
                 if probe == "noise" and lines:
                     ax.text(
-                        max(lines.values()), 1.0, " σ(w)", transform=ax.get_xaxis_transform(),
-                        fontsize=SMALL_SIZE, ha="left", va="top", color="0.25",
+                        max(lines.values()), 0.02, " σ(w)", transform=ax.get_xaxis_transform(),
+                        fontsize=SMALL_SIZE, ha="left", va="bottom", color="0.25",
                     )  # fmt: skip
             else:
                 ax.set_visible(False)
@@ -91,6 +91,8 @@ def probes_figure(table: pd.DataFrame, sigma: pd.DataFrame | None = None) -> Fig
                 ax.set_title(title_of(dataset), size=LABEL_SIZE, parse_math=False)
             if (row if across else column) > 0:
                 ax.set_ylabel("")
+    if not across:
+        _share_heights(panels)
     return _finished(figure, panels)
 
 
@@ -121,6 +123,7 @@ def _pruning_figure(table: pd.DataFrame, axis: PruningAxis, *, probes: bool) -> 
         ax.set_title(title_of(dataset), size=LABEL_SIZE, parse_math=False)
         if ax is not panels[0][0]:
             ax.set_ylabel("")
+    _share_heights(panels)
     return _finished(figure, panels)
 
 
@@ -149,6 +152,7 @@ def null_models_figure(table: pd.DataFrame, *, fold: bool = False) -> Figure:
             ax.set_ylabel("test accuracy, folded (%)")
         if ax is not panels[0][0]:
             ax.set_ylabel("")
+    _share_heights(panels)
     _letter(panels, y=1.10, first="b")  # the paper's panel a explains the null models
     return figure
 
@@ -270,6 +274,14 @@ def _finished(figure: Figure, panels: Sequence[Sequence[Axes]], *, legend: bool 
             handlelength=3.2,
         )  # fmt: skip
     return figure
+
+
+def _share_heights(panels: Sequence[Sequence[Axes]]) -> None:
+    """Give the panels of each row one scale: data sets can be compared by eye."""
+    for row in panels:
+        limits = [ax.get_ylim() for ax in row if ax.get_visible()]
+        for ax in row:
+            ax.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
 
 
 def _letter(panels: Sequence[Sequence[Axes]], y: float = 1.03, first: str = "a") -> None:
