@@ -6,31 +6,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bipnet.errors import InputError, MissingExtraError
+from bipnet._plot.curves import accuracy_curves as accuracy_curves
+from bipnet._plot.curves import randomized_curves as randomized_curves
+from bipnet._plot.heat import pair_heatmap as pair_heatmap
+from bipnet._plot.points import gap_scatter as gap_scatter
+from bipnet._plot.points import sigma_points as sigma_points
+from bipnet._plot.probes import complexity_bars as complexity_bars
+from bipnet._plot.probes import probe_curves as probe_curves
+from bipnet._plot.styles import STYLES as STYLES
+from bipnet._plot.styles import axes_or_new
+from bipnet.errors import InputError
 from bipnet.nulls import NULL_MODELS, Diagnosis
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-try:
-    import matplotlib.pyplot as plt
-except ImportError as error:
-    raise MissingExtraError(
-        "bipnet.plot needs matplotlib: pip install 'bipnet[experiments]'"
-    ) from error
 
-from bipnet._plot_probes import complexity_bars as complexity_bars
-from bipnet._plot_probes import probe_curves as probe_curves
-
-# Okabe & Ito's colours, told apart with every kind of colour vision; hatching besides.
-STYLES = {
-    "E": {"color": "#0072B2", "hatch": "", "marker": "o", "label": "easy"},
-    "H": {"color": "#D55E00", "hatch": "////", "marker": "s", "label": "hard"},
-}
-
-
-def accuracy_boxes(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+def accuracy_boxes(table: pd.DataFrame, *, fold: bool = False, ax: Axes | None = None) -> Axes:
     """Box plots of accuracy per null model, easy and hard task side by side (Figure 2b).
 
     Parameters
@@ -38,13 +31,16 @@ def accuracy_boxes(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     table
         Tidy: columns ``task`` ("E" or "H"), ``classes``, ``null_model`` ("" = trained network)
         and ``accuracy`` in [0, 1]; a row per realization.
+    fold
+        Draw an accuracy x below 50 % as 100 - x, as the paper's code does: a network that is
+        wrong about most images tells the two classes apart, under the wrong names.
     ax
         Axes to draw into; new ones by default.
 
     Returns
     -------
     The axes. Boxes: quartiles and median; whiskers: the furthest points within 1.5 IQR;
-    markers: medians. The raw sample, neither folded nor trimmed.
+    markers: medians. The raw sample, not trimmed, and not folded by default.
 
     Raises
     ------
@@ -66,8 +62,7 @@ def accuracy_boxes(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     tasks = [task for task in STYLES if (table["task"] == task).any()]
     if not tasks:
         raise InputError(f"the table has no row of task {' or '.join(STYLES)}")
-    if ax is None:
-        _, ax = plt.subplots(figsize=(3.5, 2.6), layout="constrained")
+    ax = axes_or_new(ax)
     letters = ["", *NULL_MODELS]
     handles: list[Any] = []
     for offset, task in zip(_offsets(len(tasks)), tasks, strict=True):
@@ -77,6 +72,8 @@ def accuracy_boxes(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
             100 * of_task.loc[of_task["null_model"] == letter, "accuracy"].to_numpy()
             for letter in letters
         ]
+        if fold:
+            samples = [np.maximum(sample, 100 - sample) for sample in samples]
         places = [place + offset for place, sample in enumerate(samples) if sample.size]
         drawn = ax.boxplot(
             [sample for sample in samples if sample.size],
@@ -149,8 +146,7 @@ def traces(diagnosis: Diagnosis, *, ax: Axes | None = None) -> Axes:
     >>> traces(bipnet.diagnose(W)).get_ylabel()
     'overlap with the start'
     """
-    if ax is None:
-        _, ax = plt.subplots(figsize=(3.5, 2.6), layout="constrained")
+    ax = axes_or_new(ax)
     steps = diagnosis.unit * np.arange(diagnosis.traces.shape[1])
     low, high = (diagnosis.level + side * diagnosis.spread for side in (-1, 1))
     ax.axhspan(low, high, color="#E69F00", alpha=0.5, lw=0, label="equilibrium, +- 1 SD")

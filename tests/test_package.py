@@ -53,6 +53,7 @@ def test_wheel__holds_the_two_packages_and_nothing_else(built: tuple[Path, Path]
     tops = {name.split("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"bipnet", "bipnet_kernels"}
     assert {"bipnet/py.typed", "bipnet_kernels/py.typed", "bipnet/cli/__init__.py"} <= set(names)
+    assert "bipnet/experiments/templates/report.html.jinja" in names
     sources = {
         str(path.relative_to(base))
         for base, package in ((ROOT, "bipnet"), (ROOT / "kernels", "bipnet_kernels"))

@@ -1,0 +1,69 @@
+"""Colours, markers and sizes: one look for all pictures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import matplotlib.pyplot as plt
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+from bipnet.errors import InputError
+
+# Okabe & Ito's colours, told apart with every kind of colour vision; hatching besides.
+STYLES = {
+    "E": {"color": "#0072B2", "hatch": "", "marker": "o", "label": "easy"},
+    "H": {"color": "#D55E00", "hatch": "////", "marker": "s", "label": "hard"},
+}
+
+# A signed curve is dashed and lighter than its task's, so that grey print tells them apart too.
+SIGNED_STYLES: dict[str, dict[str, Any]] = {
+    "E": {"color": "#56B4E9", "marker": "^", "linestyle": (0, (4, 1.5))},
+    "H": {"color": "#E69F00", "marker": "D", "linestyle": (0, (4, 1.5))},
+}
+
+# Of a randomised network the colour says the task; dashes and marker say the null model.
+NULL_MODEL_STYLES: dict[str, dict[str, Any]] = {
+    "": {"linestyle": "-", "marker": "", "linewidth": 1.6},
+    "B": {"linestyle": (0, (4, 1.5)), "marker": "^", "linewidth": 1.0},
+    "E": {"linestyle": (0, (4, 1.5, 1, 1.5)), "marker": "D", "linewidth": 1.0},
+    "F": {"linestyle": (0, (1, 1.2)), "marker": "v", "linewidth": 1.0},
+}
+
+HEAT_COLORS = "cividis"  # the same for every kind of colour vision, and grey print keeps its order
+
+COLUMN_WIDTH, PAGE_WIDTH = 3.5, 7.2
+"""Inches: one and two columns of a journal."""
+
+LABEL_SIZE, TICK_SIZE, SMALL_SIZE = 8.0, 7.0, 6.5
+
+
+def axes_or_new(ax: Axes | None, size: tuple[float, float] = (COLUMN_WIDTH, 2.6)) -> Axes:
+    """The axes to draw into: those given, or those of a new figure."""
+    if ax is None:
+        _, ax = plt.subplots(figsize=size, layout="constrained")
+    return ax
+
+
+def require_columns(table: pd.DataFrame, *columns: str) -> None:
+    """Raise `InputError` unless the table has these columns and a row."""
+    missing = [name for name in columns if name not in table.columns]
+    if missing:
+        raise InputError(f"the table lacks the columns {', '.join(sorted(missing))}")
+    if table.empty:
+        raise InputError("the table has no rows; there is nothing to draw")
+
+
+def dress(ax: Axes) -> None:
+    """Small type, no box: what all pictures share."""
+    ax.tick_params(labelsize=TICK_SIZE)
+    ax.xaxis.label.set_fontsize(LABEL_SIZE)
+    ax.yaxis.label.set_fontsize(LABEL_SIZE)
+    ax.spines[["top", "right"]].set_visible(False)
+
+
+def mark_chance(ax: Axes) -> None:
+    """A thin line at 50 %, what guessing one of two classes gives."""
+    ax.axhline(50, color="0.55", linewidth=0.8, linestyle=":", zorder=0)

@@ -1,0 +1,112 @@
+"""Shapes of median curves that several claims ask for."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bipnet.experiments.claims.claim import (
+    MARGIN,
+    NEAR_CHANCE,
+    Evidence,
+    Measured,
+    NotMeasuredError,
+)
+from bipnet.experiments.curves import Curve
+
+CLEAR_LEAD = 0.05
+"""E keeps clearly more than H if it leads by this much somewhere."""
+RISE = 0.20
+"""A transition climbs at least this far ..."""
+SHARP = 0.20
+"""... and its middle half within this much of p."""
+
+
+def common(first: Curve, second: Curve) -> tuple[Curve, Curve]:
+    """Both curves at the strengths they share."""
+    shared, at_first, at_second = np.intersect1d(first.x, second.x, return_indices=True)
+    if not len(shared):
+        raise NotMeasuredError("the two curves share no strength of the probe")
+    return Curve(shared, first.median[at_first]), Curve(shared, second.median[at_second])
+
+
+def keeps_more(evidence: Evidence, probe: str) -> Measured:
+    """Whether the E-model loses less than the H-model under a probe."""
+    easy, hard = common(evidence.curve("E", "float", probe), evidence.curve("H", "float", probe))
+    lost = {
+        name: float(np.mean(curve.start - curve.median))
+        for name, curve in (("E", easy), ("H", hard))
+    }
+    lead = easy.median - hard.median
+    at = int(np.argmax(lead))
+    numbers = {
+        "mean loss of E": lost["E"],
+        "mean loss of H": lost["H"],
+        "largest lead of E": float(lead[at]),
+        "at": float(easy.x[at]),
+    }
+    return Measured(lost["E"] < lost["H"] and lead[at] >= CLEAR_LEAD, numbers)
+
+
+KEEPS_MORE = (
+    "averaged over the grid, the E-model's median loses less since the weakest probe than the"
+    f" H-model's, and somewhere it leads by at least {100 * CLEAR_LEAD:.0f} points"
+)
+
+
+def transition(curve: Curve) -> Measured:
+    """Whether a curve starts near chance and climbs sharply."""
+    top_at, top = curve.peak
+    rise = top - curve.start
+    numbers: dict[str, float] = {
+        "start": curve.start,
+        "highest": top,
+        "at p": top_at,
+    }
+    if rise <= 0:
+        return Measured(False, numbers)
+    # Where a quarter and three quarters of the climb are first passed, between grid points.
+    quarter, three_quarters = (
+        first_crossing(curve, curve.start + share * rise) for share in (0.25, 0.75)
+    )
+    width = three_quarters - quarter
+    numbers |= {"climb from p": quarter, "to p": three_quarters}
+    return Measured(curve.start <= NEAR_CHANCE and rise >= RISE and width <= SHARP, numbers)
+
+
+TRANSITION = (
+    f"the median is at most {100 * NEAR_CHANCE:.0f} % at p = 0, climbs by at least"
+    f" {100 * RISE:.0f} points, and passes from a quarter to three quarters of the climb within"
+    f" {SHARP:g} of p"
+)
+
+
+def first_crossing(curve: Curve, level: float) -> float:
+    """Where the curve first reaches a level, linearly between its points.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> first_crossing(Curve(np.array([0.0, 1.0, 2.0]), np.array([0.5, 0.5, 0.9])), 0.7)
+    1.5
+    """
+    at = int(np.argmax(curve.median >= level))
+    if at == 0:
+        return float(curve.x[0])
+    x0, x1 = curve.x[at - 1], curve.x[at]
+    y0, y1 = curve.median[at - 1], curve.median[at]
+    return round(float(x0 + (x1 - x0) * (level - y0) / (y1 - y0)), 12)
+
+
+def improves(curve: Curve, strength: str) -> Measured:
+    """Whether some strength of a probe beats its weakest."""
+    at, top = curve.peak
+    numbers = {"start": curve.start, "highest": top, f"at {strength}": at}
+    return Measured(top - curve.start >= MARGIN, numbers)
+
+
+def improves_criterion(strength: str) -> str:
+    """`improves` in words."""
+    return (
+        f"at some {strength} the median lies at least {100 * MARGIN:.0f} point above that at"
+        f" {strength} = 0"
+    )
