@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,8 +20,12 @@ from bipnet._atomic import new_file
 from bipnet._progress import Stopwatch, progress_bar
 from bipnet._streams import STREAM_VERSION
 from bipnet.errors import InputError
+from bipnet.experiments.claims import Finding, evaluate_claims
 from bipnet.experiments.datasets import ImageDataset
+from bipnet.experiments.figures import write_figures
 from bipnet.experiments.jobs import Runner
+from bipnet.experiments.report import write_report
+from bipnet.experiments.summary import summarize
 from bipnet.experiments.sweep import FIGURES, Settings, make_plan, tasks_of
 from bipnet.experiments.training import Protocol
 from bipnet.experiments.work import data_digest, find_dataset
@@ -46,6 +51,10 @@ class Reproduction:
         Jobs done, and jobs found done from before.
     seconds
         Time per stage.
+    findings
+        The verdict on each claim of the paper.
+    files
+        Pictures, and last the report.
     """
 
     tables: dict[int, pd.DataFrame]
@@ -54,23 +63,45 @@ class Reproduction:
     n_done: int = 0
     n_kept: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    files: list[Path] = field(default_factory=list)
+
+    @property
+    def drawn_tables(self) -> dict[int, pd.DataFrame]:
+        """What figures, verdicts and the report are made of: Figure 7 with every sigma known."""
+        sigmas = [self.tables[7]] if 7 in self.tables else []
+        sigmas += self.sigmas.values()
+        if not sigmas:
+            return self.tables
+        return {**self.tables, 7: pd.concat(sigmas, ignore_index=True)}
 
     def as_json(self) -> dict[str, Any]:
-        """Protocol, sizes, jobs and stages: plain data."""
+        """Protocol, medians and quartiles, verdicts, jobs and stages: plain data."""
         return {
             "settings": self.settings,
             "rows": {str(figure): len(table) for figure, table in self.tables.items()},
+            "summary": summarize(self.drawn_tables),
+            "claims": [finding.as_dict() for finding in self.findings],
             "jobs": {"done": self.n_done, "kept": self.n_kept},
             "seconds": {stage: round(time, 3) for stage, time in self.seconds.items()},
+            "files": [str(path) for path in self.files],
         }
 
     def as_text(self) -> str:
-        """What was done, and the time of each stage."""
+        """What was done, which claims hold, and the time of each stage."""
         lines = [
             f"figures {', '.join(map(str, self.tables))}: {self.n_done} jobs done,"
-            f" {self.n_kept} found done"
+            f" {self.n_kept} found done from before"
         ]
-        lines += [f"  {stage:<22} {time:8.1f} s" for stage, time in self.seconds.items()]
+        counts = Counter(finding.verdict for finding in self.findings)
+        if counts:
+            lines.append(
+                "claims of the paper: "
+                + ", ".join(f"{number} {verdict}" for verdict, number in counts.items())
+            )
+        lines += [f"  {stage:<22}{time:8.1f} s" for stage, time in self.seconds.items()]
+        if self.files:
+            lines.append(f"written: {self.files[-1]}, and tables and pictures beside it")
         return "\n".join(lines)
 
 
@@ -86,7 +117,7 @@ def reproduce(
     scheduler: str | None = None,
     force: bool = False,
 ) -> Reproduction:
-    """Run what the figures need, and write their tables.
+    """Run what the figures need; write tables, pictures, and a report with verdicts.
 
     Every job is kept below ``output``: an interrupted run goes on where it was, and ends in the
     same tables, byte for byte, with any number of workers.
@@ -153,8 +184,54 @@ def reproduce(
             if sigmas is not None:
                 result.sigmas[figure] = sigmas
                 _write_table(sigmas, folder / "tables", f"figure-{figure:02}-sigma", protocol)
+    with watch.stage("judge claims"):
+        result.findings = evaluate_claims(result.drawn_tables)
+    with watch.stage("draw figures"):
+        (folder / "figures").mkdir(exist_ok=True)
+        result.files = write_figures(result.drawn_tables, folder / "figures", force=True)
+    result.seconds = watch.seconds()
+    stages = {stage: time for stage, time in result.seconds.items() if stage != "total"}
+    with watch.stage("write report"):
+        report = write_report(
+            result.drawn_tables,
+            result.findings,
+            _as_choices(protocol),
+            stages,
+            folder / "report.html",
+            force=True,
+        )
+    result.files.append(report)
     result.seconds = watch.seconds()
     return result
+
+
+def _as_choices(protocol: Mapping[str, Any]) -> dict[str, Any]:
+    """The protocol in the words of `bipnet.experiments.choices`."""
+    versions = ("bipnet", "torch", "numpy", "pandas", "python", "machine")
+    pairs = {
+        f"{label} of {name}": " / ".join(pair)
+        for name, data in protocol["datasets"].items()
+        for label, pair in data["tasks"].items()
+    }
+    rest = {
+        name: value
+        for name, value in protocol.items()
+        if name not in (*versions, "datasets", "training", "stop")
+    }
+    return {
+        **rest,
+        **{f"training: {name}": value for name, value in protocol["training"].items()},
+        "stop": {
+            "last": "the weights after the last step",
+            "best": "the epoch of highest test accuracy",
+        }[protocol["stop"]],
+        "pairs": "by name: " + "; ".join(f"{what} = {pair}" for what, pair in pairs.items()),
+        "ssim_scale": "[-1, 1], as the networks see them",
+        "digests of the data": ", ".join(
+            f"{name} {data['digest']}" for name, data in protocol["datasets"].items()
+        ),
+        "versions": {name: protocol[name] for name in versions},
+    }
 
 
 def protocol_of(settings: Settings, loaded: Mapping[str, ImageDataset]) -> dict[str, Any]:
