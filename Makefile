@@ -1,6 +1,7 @@
-# Three commands do everything on a machine with Python 3.11 (venv), pip and make:
+# Four commands do everything on a machine with Python 3.11 (venv), pip and make:
 #   make demo    the main job on real data that scikit-learn ships
 #   make bench   every null model against every peer (an hour; BENCH='--quick' for seconds)
+#   make notebooks   lessons to run, in Jupyter
 #   make test    every check that needs neither root nor data beside the checkout
 PYTHON ?= python3
 VENV ?= .venv
@@ -12,7 +13,7 @@ export PYTHONSAFEPATH := 1
 
 # Options of `bipnet bench`, e.g. make bench BENCH='--sizes 784x64 --cap 5'
 BENCH ?=
-.PHONY: demo bench test lint types imports pytest kernels clean
+.PHONY: demo bench notebooks test lint types imports pytest kernels clean
 demo: $(VENV)/demo.stamp
 	$(BIN)/bipnet demo -o demo --force
 
@@ -20,6 +21,10 @@ bench: $(VENV)/bench.stamp
 	$(BIN)/bipnet bench $(BENCH) -o results --force
 
 test: lint types imports pytest
+
+# Opens them in a browser.
+notebooks: $(VENV)/notebooks.stamp
+	$(BIN)/jupyter lab notebooks
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .
@@ -53,6 +58,10 @@ $(VENV)/demo.stamp: pyproject.toml $(VENV)/torch.stamp
 
 $(VENV)/bench.stamp: pyproject.toml | $(BIN)/python
 	$(BIN)/pip install --quiet -e '.[bench]'
+	touch $@
+
+$(VENV)/notebooks.stamp: pyproject.toml $(VENV)/torch.stamp
+	$(BIN)/pip install --quiet -e '.[notebooks]'
 	touch $@
 
 $(VENV)/test.stamp: pyproject.toml $(VENV)/torch.stamp

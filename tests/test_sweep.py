@@ -19,7 +19,8 @@ import bipnet
 from bipnet.experiments import sweep, work
 from bipnet.experiments.datasets import load_dataset
 from bipnet.experiments.jobs import Job, Runner
-from bipnet.experiments.reproduce import reproduce
+from bipnet.experiments.reproduce import Reproduction
+from bipnet.experiments.reproduce import reproduce as whole_reproduction
 from bipnet.experiments.sweep import Settings, make_plan
 from bipnet.experiments.tables import COLUMNS, SIGMA_COLUMNS, SSIM_COLUMNS
 
@@ -27,6 +28,11 @@ BIPNET = Path(sys.executable).with_name("bipnet")
 DIGITS = ("digits",)
 
 Files = dict[str, bytes]
+
+
+def reproduce(*figures: Any, **options: Any) -> Reproduction:
+    """Tables alone: pictures take longer than all the rest of such small runs."""
+    return whole_reproduction(*figures, tables_only=True, **options)
 
 
 # -- jobs --------------------------------------------------------------------------------------
@@ -278,7 +284,10 @@ def test_interrupted_run__goes_on_and_ends_in_the_same_tables(
     before = n_jobs(folder)
     assert before < n_jobs(finished)
     done = subprocess.run(
-        [*command(folder, "--workers", "1"), "--json"], capture_output=True, text=True, check=True
+        [*command(folder, "--workers", "1"), "--tables-only", "--json"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     counts = json.loads(done.stdout)["jobs"]
     assert counts["kept"] >= before
@@ -333,3 +342,28 @@ def test_bad_request__is_one_line(arguments: list[str], word: str, tmp_path: Pat
     assert word in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "results").exists()
+
+
+def test_whole_run__leaves_tables_pictures_and_a_report(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [BIPNET, "reproduce", "2", "6", "--data", "digits", "--realizations", "2", "--workers", "1",
+         "-o", tmp_path / "results", "--json"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )  # fmt: skip
+    found = json.loads(done.stdout)
+    folder = tmp_path / "results"
+    assert {path.name for path in folder.iterdir()} == {
+        "figures", "jobs", "protocol.json", "report.html", "tables",
+    }  # fmt: skip
+    names = {path.name for path in (folder / "figures").iterdir()}
+    assert names == {f"figure-0{n}.{ending}" for n in (2, 6) for ending in ("png", "pdf")}
+    assert {Path(path).name for path in found["files"]} == {*names, "report.html"}
+    page = (folder / "report.html").read_text()
+    assert "not recorded" not in page
+    assert {claim["verdict"] for claim in found["claims"]} <= {
+        "holds", "does not hold", "not measured",
+    }  # fmt: skip
+    assert found["summary"]["networks"][0]["n"] == 2
+    assert set(found["seconds"]) > {"train", "score", "randomize and score", "write report"}

@@ -69,6 +69,7 @@ from bipnet.errors import InputError
     metavar="ADDRESS",
     help="Work on this Dask cluster, whose workers see the same data folder.",
 )
+@click.option("--tables-only", is_flag=True, help="Leave out pictures and report.")
 @options.force
 @options.as_json
 def reproduce(
@@ -84,6 +85,7 @@ def reproduce(
     seed: int,
     workers: int | None,
     scheduler: str | None,
+    tables_only: bool,
     force: bool,
     as_json: bool,
 ) -> None:
@@ -114,6 +116,7 @@ def reproduce(
         settings=settings,
         n_workers=workers,
         scheduler=scheduler,
+        tables_only=tables_only,
         force=force,
     )
     if as_json:

@@ -95,6 +95,7 @@ class Runner:
         self._folder = folder
         self._n_workers = n_workers
         self._scheduler = scheduler
+        self._worked_in_processes = False
 
     def content(self, job: Job) -> bytes:
         """What a finished job has made."""
@@ -121,6 +122,14 @@ class Runner:
                 progress(1)
         return len(todo)
 
+    def close(self) -> None:
+        """Let worker processes go; without it they wait for more work for minutes."""
+        if self._worked_in_processes:
+            from joblib.externals.loky import get_reusable_executor
+
+            get_reusable_executor().shutdown(wait=True)
+            self._worked_in_processes = False
+
     def _results(self, todo: list[Job]) -> Iterator[tuple[Job, bytes]]:
         if not todo:
             return iter(())
@@ -135,6 +144,8 @@ class Runner:
 
     def _in_processes(self, todo: list[Job]) -> Iterator[tuple[Job, bytes]]:
         from joblib import Parallel, delayed
+
+        self._worked_in_processes = True
 
         def numbered(number: int) -> Any:
             return delayed(_numbered)(number, *self._task(todo[number]))

@@ -115,6 +115,7 @@ def reproduce(
     settings: Settings | None = None,
     n_workers: int | None = None,
     scheduler: str | None = None,
+    tables_only: bool = False,
     force: bool = False,
 ) -> Reproduction:
     """Run what the figures need; write tables, pictures, and a report with verdicts.
@@ -138,6 +139,8 @@ def reproduce(
         Worker processes; by default one for each processor.
     scheduler
         Address of a Dask scheduler to work on instead.
+    tables_only
+        Leave out pictures and report.
     force
         Replace the tables of another protocol in ``output``.
 
@@ -170,11 +173,14 @@ def reproduce(
     _write_json(folder / PROTOCOL, protocol)
     runner = Runner(folder / "jobs", n_workers=n_workers or _n_processors(), scheduler=scheduler)
     result = Reproduction({}, {}, protocol)
-    for stage, jobs in plan.stages().items():
-        n_missing = len(runner.missing(jobs))
-        result.n_kept += len(jobs) - n_missing
-        with watch.stage(stage), progress_bar(n_missing, stage) as bar:
-            result.n_done += runner.run(jobs, progress=bar.update)
+    try:
+        for stage, jobs in plan.stages().items():
+            n_missing = len(runner.missing(jobs))
+            result.n_kept += len(jobs) - n_missing
+            with watch.stage(stage), progress_bar(n_missing, stage) as bar:
+                result.n_done += runner.run(jobs, progress=bar.update)
+    finally:
+        runner.close()
     with watch.stage("write tables"):
         (folder / "tables").mkdir(exist_ok=True)
         for figure in figures:
@@ -186,6 +192,9 @@ def reproduce(
                 _write_table(sigmas, folder / "tables", f"figure-{figure:02}-sigma", protocol)
     with watch.stage("judge claims"):
         result.findings = evaluate_claims(result.drawn_tables)
+    if tables_only:
+        result.seconds = watch.seconds()
+        return result
     with watch.stage("draw figures"):
         (folder / "figures").mkdir(exist_ok=True)
         result.files = write_figures(result.drawn_tables, folder / "figures", force=True)
