@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import bipnet_kernels
 import numpy as np
 import pytest
 import scipy.sparse
@@ -85,10 +86,21 @@ def test_settling__is_not_fooled(trace: Matrix) -> None:
     assert not settling([trace]).steady
 
 
-def test_settling__of_a_frozen_chain_is_one_step() -> None:
+def test_settling__is_not_reached_by_what_never_moves() -> None:
     found = settling(np.ones((1, 65)))
-    assert found.steady
-    assert (found.after, found.relaxation, found.steps) == (0, 0.0, 1)
+    assert not found.steady
+    assert found.spread == 0
+
+
+@pytest.mark.parametrize("shape", [(16, 64), (16, 1024), (4, 256)])
+def test_settling__of_two_states_takes_few_steps(shape: tuple[int, int]) -> None:
+    # Forgotten after one step: the start is hardly further away than the spread.
+    rng = np.random.default_rng(11)
+    for _ in range(200):
+        states = rng.integers(0, 2, shape).astype(float)
+        states[:, 0] = 1
+        found = settling(states)
+        assert found.steps <= 40
 
 
 # -- the pilot ---------------------------------------------------------------------------------
@@ -162,6 +174,8 @@ def test_pilot__of_a_large_layer_needs_rounds_in_the_tens() -> None:
 def test_pilot__leaves_to_loops_what_trades_cannot_reach() -> None:
     W = np.kron(np.eye(12), [[0, 1, -1], [-1, 0, 1], [1, -1, 0]])
     found = piloted(W)
+    assert found.found is not None
+    assert not found.found.steady  # but stuck
     assert found.settled
     assert (found.traces == 1).all()  # trades move nothing
     assert found.loop_traces is not None
@@ -176,3 +190,63 @@ def test_pilot__that_does_not_settle_is_warned_of(monkeypatch: pytest.MonkeyPatc
     with pytest.warns(bipnet.NotSettledWarning, match="had not settled after 4 steps"):
         bipnet.randomize(W, "G", rng=1)
     _pilot._pilots.clear()
+
+
+# -- what the overlap of the whole matrix does not show --------------------------------------------
+
+
+def lone_negatives(shape: tuple[int, int], k: int) -> Matrix:
+    """All positive but for k edges in different rows and columns."""
+    W = np.ones(shape)
+    W[3 + 2 * np.arange(k), 5 + np.arange(k)] = -1
+    return W
+
+
+def hexagon_that_drains(block: int) -> Matrix:
+    """A hexagon from which edges lead into a block that never leads back."""
+    n = 3 + block
+    W = np.where(np.random.default_rng(1).random((n, n)) < 0.5, 1.0, -1.0)
+    W[:3, :3] = [[1, 0, -1], [-1, 1, 0], [0, -1, 1]]
+    W[:3, 3:], W[3:, :3] = 1, -1
+    return W
+
+
+def square_beside_a_block(block: int) -> Matrix:
+    """A checkerboard of four cut off from random signs."""
+    n = 2 + block
+    W = np.where(np.random.default_rng(2).random((n, n)) < 0.5, 1.0, -1.0)
+    W[:2, :2] = [[1, -1], [-1, 1]]
+    W[:2, 2:], W[2:, :2] = 1, -1
+    return W
+
+
+@pytest.mark.filterwarnings("ignore::bipnet.FrozenWarning")
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    ("W", "cell", "share"),
+    [
+        (lone_negatives((500, 500), 2), (3, 5), 1 / 2),
+        (lone_negatives((784, 64), 2), (3, 5), 1 / 2),
+        (lone_negatives((500, 500), 10), (3, 5), 1 / 10),
+        (square_beside_a_block(20), (0, 1), 1 / 2),
+        (square_beside_a_block(254), (0, 1), 1 / 2),
+        (hexagon_that_drains(2), (0, 2), 1 / 2),
+        (hexagon_that_drains(40), (0, 2), 1 / 2),
+    ],
+    ids=["two", "two of 784 x 64", "ten", "square", "small square", "hexagon", "small hexagon"],
+)
+def test_draws__forget_a_small_free_part_beside_a_large_one(
+    W: Matrix, cell: tuple[int, int], share: float, method: str
+) -> None:
+    assert W[cell] == -1
+    n = 300
+    draws = bipnet.ensemble(W, "G", n, rng=4, method=method)
+    kept = sum(R[cell] == -1 for R in draws)
+    assert abs(kept - share * n) < 4.5 * math.sqrt(n * share * (1 - share))
+
+
+def test_draws__of_two_states_are_short() -> None:
+    W = np.array([[1.0, -1.0], [-1.0, 1.0]])
+    assert bipnet.ensemble(W, "G", 1, rng=0).steps <= 40
+    hexagon = np.array([[0, 1.0, -1], [-1, 0, 1], [1, -1, 0]])
+    assert bipnet.ensemble(hexagon, "G", 1, rng=0).loops <= 20 * bipnet_kernels.LOOPS_PER_STREAM

@@ -239,7 +239,7 @@ from bipnet_kernels import trade
 assert trade.__file__.startswith({str(package)!r})
 order = np.empty(9, dtype=np.int64)
 key = np.arange(4, dtype=np.uint64)
-trade.pair_lines(order, 1, key, key.copy())
+trade.pair_lines(np.arange(9), np.array([0, 9]), order, 1, key, key.copy())
 print(order)
 """
     before = python(SAYING + code, NUMBA_CACHE_DIR=tmp_path)

@@ -504,6 +504,8 @@ def traded(lines: Words, support: Words, first: int, n_rounds: int, key: int) ->
     moved = bipnet_kernels.trade_rounds(
         lines,
         support,
+        np.arange(len(lines)),
+        np.array([0, len(lines)]),
         first,
         n_rounds,
         key_of(key + 100),
@@ -557,6 +559,27 @@ def test_trade_rounds__gives_the_same_in_any_batches() -> None:
     assert moved == sum(in_parts)
 
 
+def test_pair_lines__pairs_lines_of_the_same_group_alone() -> None:
+    groups = [[4], [0, 7, 2], [1, 3], [5, 6, 8, 9, 11]]
+    members = np.concatenate(groups)
+    bounds = np.cumsum([0, *map(len, groups)])
+    order = np.empty(len(members), dtype=np.int64)
+    group_of = {line: g for g, group in enumerate(groups) for line in group}
+    seen = Counter[tuple[int, ...]]()
+    for r in range(3000):
+        n_pairs = bipnet_kernels.pair_lines(members, bounds, order, r, key_of(128), key_of(0))
+        assert n_pairs == 1 + 1 + 2
+        pairs = [tuple(sorted(order[2 * i : 2 * i + 2].tolist())) for i in range(n_pairs)]
+        assert all(group_of[a] == group_of[b] for a, b in pairs)
+        assert len(set(itertools.chain(*pairs))) == 2 * n_pairs
+        seen.update(pairs)
+    # Every pair of a group of m is equally likely: floor(m / 2) of m (m - 1) / 2 in a round.
+    assert seen[1, 3] == 3000
+    for group, n in ((groups[1], 1000), (groups[3], 600)):
+        counts = [seen[pair] for pair in itertools.combinations(sorted(group), 2)]
+        assert abs(np.array(counts) - n).max() < 5 * math.sqrt(n)
+
+
 def test_trade_blocks__are_streams_of_their_own() -> None:
     # Wide lines, two pairs to a block: blocks in any order give what the whole round gives.
     width = 64 * (1 << 13)
@@ -567,11 +590,16 @@ def test_trade_blocks__are_streams_of_their_own() -> None:
     moved = traded(whole, full, 3, 1, 27)
     order = np.empty(9, dtype=np.int64)
     stream = bipnet_kernels.new_stream()
-    bipnet_kernels.pair_lines(order, 3, key_of(127), stream)
+    n_pairs = bipnet_kernels.pair_lines(
+        np.arange(9), np.array([0, 9]), order, 3, key_of(127), stream
+    )
+    assert n_pairs == 4
     scratch = np.empty((2, parts.shape[1]), dtype=np.uint64)
     for block in (1, 0):
         moved -= int(
-            bipnet_kernels.trade_block(parts, full, order, 3, block, key_of(27), stream, scratch)
+            bipnet_kernels.trade_block(
+                parts, full, order, n_pairs, 3, block, key_of(27), stream, scratch
+            )
         )
     assert np.array_equal(parts, whole)
     assert moved == 0

@@ -9,6 +9,18 @@ from bipnet._memory import require_memory
 from bipnet._threads import Block, cut, run_blocks
 from bipnet.nulls._rows import Rows
 
+_SPARSEST_PACKED = 64  # cells per edge beyond which bits of cells cost more than they mix
+
+
+def is_full(matrix: Biadjacency) -> bool:
+    """Whether every pair of nodes has an edge."""
+    return matrix.n_edges == matrix.shape[0] * matrix.shape[1]
+
+
+def is_packed(matrix: Biadjacency) -> bool:
+    """Whether there are enough edges for a bit per cell; loops on a list do it all otherwise."""
+    return matrix.shape[0] * matrix.shape[1] <= _SPARSEST_PACKED * matrix.n_edges
+
 
 def cells_of(matrix: Biadjacency, rows: Rows, bits: Array) -> Array:
     """Bits laid out like those of ``rows`` as (n_left, words) uint64: bit j of row i for (i, j).

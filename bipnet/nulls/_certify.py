@@ -10,11 +10,12 @@ import numpy as np
 from bipnet._biadjacency import Biadjacency, Flags
 from bipnet._check import open_matrix
 from bipnet._memory import require_memory
+from bipnet.nulls._cells import is_packed
 from bipnet.nulls._connected import trades_connect
+from bipnet.nulls._free import find_free_part
 from bipnet.nulls._mixing import INEQUALITY, RapidMixing, rapid_mixing
 from bipnet.nulls._mobility import Mobility, mobility, nodes_with_edges
 from bipnet.nulls._rows import packed_rows
-from bipnet.nulls._signs import is_packed
 from bipnet.nulls.models import NullModel, null_model
 
 EXACT_LAW = "independent exact uniform draw"
@@ -211,8 +212,11 @@ def _irreducible_by(edges: Biadjacency, model: NullModel, exact: bool, full: boo
         return "one state"
     if full:
         return "Ryser 1957"
-    trades = is_packed(edges) and trades_connect(edges, packed_rows(edges, 1))
-    return "trades alone" if trades else "short loops"
+    if not is_packed(edges):
+        return "short loops"
+    rows = packed_rows(edges, 1)
+    moving = find_free_part(edges, rows).of(rows)
+    return "trades alone" if trades_connect(edges, moving) else "short loops"
 
 
 def _mixing(edges: Biadjacency, exact: bool, full: bool) -> RapidMixing:

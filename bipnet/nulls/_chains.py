@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from bipnet._biadjacency import Array, Biadjacency
+from bipnet._biadjacency import Array, Biadjacency, Ints
 from bipnet._memory import require_memory
 from bipnet._threads import Block, run_blocks
 from bipnet.nulls._cells import bits_of, cells_of, cells_of_lines, lines_of
@@ -24,10 +24,19 @@ _PARALLEL_WORDS = 1 << 17  # words of lines from which a round is worth several 
 
 
 class TradeChain:
-    """Rounds of global trades on lines of bits. A step is a round."""
+    """Rounds of global trades on lines of bits. A step is a round.
+
+    Lines trade with those of the same label; a line labelled -1 has nothing to trade.
+    """
 
     def __init__(
-        self, matrix: Biadjacency, rows: Rows, pair_key: Array, key: Array, n_threads: int
+        self,
+        matrix: Biadjacency,
+        rows: Rows,
+        labels: Ints,
+        pair_key: Array,
+        key: Array,
+        n_threads: int,
     ) -> None:
         from bipnet_kernels import new_stream
 
@@ -43,7 +52,11 @@ class TradeChain:
         self._n_threads = n_threads if self._lines.size >= _PARALLEL_WORDS else 1
         self._stream = new_stream()
         self._scratch = np.empty((2, self._lines.shape[1]), dtype=np.uint64)
-        self._order = np.empty(len(self._lines), dtype=np.int64)
+        by_label = np.argsort(labels, kind="stable")
+        self._members = by_label[labels[by_label] >= 0]
+        starts = np.flatnonzero(np.diff(labels[self._members], prepend=-1))
+        self._bounds = np.append(starts, len(self._members))
+        self._order = np.empty(len(self._members), dtype=np.int64)
         self.moved: int | np.int64 = 0
 
     def run(self, first: int, n_steps: int) -> None:
@@ -58,6 +71,8 @@ class TradeChain:
             self.moved += trade_rounds(
                 self._lines,
                 self._support,
+                self._members,
+                self._bounds,
                 number,
                 min(batch, first + n_steps - number),
                 *self._keys,
@@ -70,18 +85,28 @@ class TradeChain:
         from bipnet_kernels import new_stream, pair_lines, pairs_per_block, trade_block
 
         pair_key, key = self._keys
-        pair_lines(self._order, number, pair_key, self._stream)
-        n_blocks = int(-(-(len(self._lines) // 2) // pairs_per_block(self._lines.shape[1])))
+        n_pairs = pair_lines(
+            self._members, self._bounds, self._order, number, pair_key, self._stream
+        )
+        n_blocks = int(-(-n_pairs // pairs_per_block(self._lines.shape[1])))
         moved = np.zeros(n_blocks, dtype=np.int64)
 
         def work(run: Block) -> None:
             stream, scratch = new_stream(), np.empty_like(self._scratch)
             for block in range(*run):
                 moved[block] = trade_block(
-                    self._lines, self._support, self._order, number, block, key, stream, scratch
+                    self._lines,
+                    self._support,
+                    self._order,
+                    n_pairs,
+                    number,
+                    block,
+                    key,
+                    stream,
+                    scratch,
                 )
 
-        step = -(-n_blocks // (4 * self._n_threads))
+        step = max(1, -(-n_blocks // (4 * self._n_threads)))
         blocks = [(at, min(at + step, n_blocks)) for at in range(0, n_blocks, step)]
         run_blocks(work, blocks, self._n_threads)
         self.moved += int(moved.sum())

@@ -10,11 +10,12 @@ from bipnet._biadjacency import Array, Biadjacency
 from bipnet._memory import require_memory
 from bipnet._streams import Seed, checked_index
 from bipnet.errors import InputError, NotSettledWarning, warn_caller
+from bipnet.nulls._cells import is_full
 from bipnet.nulls._mobility import mobility
 from bipnet.nulls._permute import permute_within_groups
-from bipnet.nulls._pilot import frozen_signs, pilot
+from bipnet.nulls._pilot import free_part, pilot
 from bipnet.nulls._rows import Rows, packed_rows
-from bipnet.nulls._signs import KeyOf, Length, chain_bytes, draw_signs, is_full
+from bipnet.nulls._signs import KeyOf, Length, chain_bytes, draw_signs
 from bipnet.nulls._spread import spread
 from bipnet.nulls.models import NullModel, null_model
 
@@ -90,8 +91,8 @@ def _length(
     loops: int | None,
     n_threads: int,
 ) -> Length:
-    """As given (loops are none where no edge is missing); what is not given the pilot says."""
-    if is_full(matrix):
+    """As given; what is not given the pilot says, but for loops where no edge is missing: none."""
+    if is_full(matrix) and steps is not None and loops is None:
         loops = 0
     if matrix.n_edges == 0:
         return Length(steps or 1, loops or 0)
@@ -142,7 +143,8 @@ def _redraw(
     assert plan.length is not None
     require_memory(chain_bytes(matrix, plan.method), f"null model G on {matrix.shape}")
     frozen = _frozen_parts(matrix, rows)  # before an in-place draw changes the signs
-    signs = draw_signs(matrix, rows, plan.method, plan.length, key_of, n_threads)
+    free = free_part(matrix, rows)
+    signs = draw_signs(matrix, rows, free, plan.method, plan.length, key_of, n_threads)
     spread(matrix, target, True, key_of("G weights"), n_threads, rows, signs)
     return frozen
 
@@ -150,7 +152,7 @@ def _redraw(
 def _frozen_parts(matrix: Biadjacency, rows: Rows) -> list[str]:
     """What G cannot move: signs that every pattern with these degrees has, and lone weights."""
     n_edges, n_positive = rows.n_edges, rows.n_positive
-    n_frozen = frozen_signs(matrix, rows)
+    n_frozen = rows.n_edges - free_part(matrix, rows).n_edges
     if n_frozen == 0:
         return []
     if n_frozen < n_edges:

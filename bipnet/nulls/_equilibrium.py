@@ -32,7 +32,8 @@ class Settling:
     Attributes
     ----------
     steady
-        Whether the second half of the traces can be taken for equilibrium.
+        Whether the second half of the traces can be taken for equilibrium. What never moves,
+        though it can, is not steady but stuck.
     after
         Steps until the mean overlap is within one spread of its level.
     relaxation
@@ -85,12 +86,16 @@ def settling(traces: npt.ArrayLike) -> Settling:
     drift = abs(float(tail[:, :half].mean() - tail[:, half:].mean()))
     error = 2 * spread / math.sqrt(effective)
     steady = (
-        spread == 0 or (effective >= FEWEST_EFFECTIVE and drift <= MOST_STANDARD_ERRORS * error)
-    ) and after <= n_values // 4
+        spread > 0
+        and effective >= FEWEST_EFFECTIVE
+        and drift <= MOST_STANDARD_ERRORS * error
+        and after <= n_values // 4
+    )
     relaxation = exponential_time(correlation) if spread else 0.0
     distance = abs(float(mean[0]) - level)
     if distance > spread > 0:
-        relaxation = max(relaxation, after / math.log(distance / spread))
+        # A start hardly outside of the spread says little of the rate: one e-fold is assumed.
+        relaxation = max(relaxation, after / max(1.0, math.log(distance / spread)))
     steps = max(1, math.ceil(after + math.log(1 / REMEMBERED) * relaxation))
     return Settling(steady, after, relaxation, level, spread, effective, steps)
 

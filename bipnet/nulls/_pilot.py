@@ -19,14 +19,13 @@ import numpy.typing as npt
 
 from bipnet._biadjacency import Array, Biadjacency
 from bipnet._streams import Seed
-from bipnet.nulls._cells import bits_per_line, cells_of, transposed
+from bipnet.nulls._cells import is_packed
 from bipnet.nulls._chains import SwapChain, TradeChain
-from bipnet.nulls._components import components_of_cells, components_of_degrees, sign_components
 from bipnet.nulls._connected import trades_connect
-from bipnet.nulls._edge_signs import EdgeSigns
 from bipnet.nulls._equilibrium import Settling, settling
+from bipnet.nulls._free import FreePart, find_free_part
 from bipnet.nulls._rows import Rows
-from bipnet.nulls._signs import KeyOf, Length, is_full, is_packed, loop_chain, trade_chain
+from bipnet.nulls._signs import KeyOf, Length, loop_chain, trade_chain
 
 T = TypeVar("T")
 
@@ -93,7 +92,7 @@ class Pilot:
 
 _NOTHING = np.ones((1, 1))
 _pilots: OrderedDict[bytes, Pilot] = OrderedDict()
-_frozen: OrderedDict[bytes, int] = OrderedDict()
+_free: OrderedDict[bytes, FreePart] = OrderedDict()
 
 
 def pilot(matrix: Biadjacency, rows: Rows, method: str, n_threads: int) -> Pilot:
@@ -102,39 +101,16 @@ def pilot(matrix: Biadjacency, rows: Rows, method: str, n_threads: int) -> Pilot
     return _remembered(_pilots, name, lambda: _run(matrix, rows, method, n_threads))
 
 
-def frozen_signs(matrix: Biadjacency, rows: Rows) -> int:
-    """How many edges have the same sign in every pattern; remembered like the pilot."""
+def free_part(matrix: Biadjacency, rows: Rows) -> FreePart:
+    """What of the signs can move; remembered like the pilot."""
 
-    def count() -> int:
+    def find() -> FreePart:
         if rows.n_positive in (0, rows.n_edges):
-            return rows.n_edges
-        if not is_packed(matrix):
-            edges = EdgeSigns(matrix, rows, rows.positive)
-            left, right = sign_components(matrix, edges.positive)
-            return int(np.count_nonzero(left[edges.left] != right[edges.right]))
-        cells = cells_of(matrix, rows, rows.positive)
-        if is_full(matrix):
-            columns = transposed(cells, matrix.shape[1], 1)
-            left, right = components_of_degrees(bits_per_line(cells), bits_per_line(columns))
-        else:
-            edge_cells = cells_of(matrix, rows, rows.edges)
-            left, right = components_of_cells(cells, edge_cells, matrix.shape[1])
-        return rows.n_edges - _edges_within(matrix, rows, left, right)
+            left, right = (np.full(n, -1) for n in matrix.shape)
+            return FreePart(np.zeros_like(rows.edges), 0, left, right)
+        return find_free_part(matrix, rows)
 
-    return _remembered(_frozen, _pattern_name(matrix, rows), count)
-
-
-def _edges_within(matrix: Biadjacency, rows: Rows, left: Array, right: Array) -> int:
-    """How many edges have both ends in one component; ``left`` and ``right`` label the nodes."""
-    cells = cells_of(matrix, rows, rows.edges)
-    total = 0
-    for label in np.intersect1d(left, right):
-        inside = np.packbits(right == label, bitorder="little")
-        mask = np.zeros(cells.shape[1] * 8, dtype=np.uint8)
-        mask[: inside.size] = inside
-        within = cells[left == label] & mask.view("<u8").astype(np.uint64)
-        total += int(np.bitwise_count(within).sum(dtype=np.int64))
-    return total
+    return _remembered(_free, _pattern_name(matrix, rows), find)
 
 
 def _remembered(known: OrderedDict[bytes, T], name: bytes, find: Callable[[], T]) -> T:
@@ -160,30 +136,38 @@ def _pattern_name(matrix: Biadjacency, rows: Rows) -> bytes:
 
 
 def _run(matrix: Biadjacency, rows: Rows, method: str, n_threads: int) -> Pilot:
-    if rows.n_positive in (0, rows.n_edges):
+    free = free_part(matrix, rows)
+    if free.n_edges == 0:
         return Pilot(Length(1), _NOTHING, 1, None)
-    n_chains = int(np.clip(_CELLS // rows.n_edges, 1, _MOST_CHAINS))
-    connected = is_full(matrix) or (is_packed(matrix) and trades_connect(matrix, rows))
+    moving = free.of(rows)
+    n_chains = int(np.clip(_CELLS // free.n_edges, 1, _MOST_CHAINS))
+    connected = is_packed(matrix) and trades_connect(matrix, moving)
     if method == "swap":
-        ends, result = _swaps(matrix, rows, n_chains, connected)
+        ends, result = _swaps(matrix, moving, n_chains, connected)
     elif is_packed(matrix):
-        ends, result = _trades(matrix, rows, n_chains, connected, n_threads)
+        ends, result = _trades(matrix, moving, free, n_chains, connected, n_threads)
     else:
-        ends, result = [rows.positive] * n_chains, Pilot(Length(1), _NOTHING, 1, None)
-    return result if connected else _then_loops(matrix, rows, ends, result, n_threads)
+        ends, result = [moving.positive] * n_chains, Pilot(Length(1), _NOTHING, 1, None)
+    return result if connected else _then_loops(matrix, moving, ends, result, n_threads)
 
 
 def _trades(
-    matrix: Biadjacency, rows: Rows, n_chains: int, connected: bool, n_threads: int
+    matrix: Biadjacency,
+    rows: Rows,
+    free: FreePart,
+    n_chains: int,
+    connected: bool,
+    n_threads: int,
 ) -> tuple[list[Array], Pilot]:
     """Trades as far as they lead: where the chains ended, and what they showed."""
-    chains = [trade_chain(matrix, rows, _keys(i), n_threads) for i in range(n_chains)]
+    chains = [trade_chain(matrix, rows, free, _keys(i), n_threads) for i in range(n_chains)]
     traces, found = _followed(
         [chain.run for chain in chains],
         _overlaps(chains, rows),
         MOST_STEPS if connected else MOST_ROUNDS_BEFORE_LOOPS,
+        loops_follow=not connected,
     )
-    steps = found.steps if connected or found.steady else traces.shape[1] - 1
+    steps = _steps(found, traces.shape[1] - 1, connected)
     n_trades = len(chains) * (traces.shape[1] - 1) * rows.n_edges
     moved = sum(int(chain.moved) for chain in chains) / n_trades
     result = Pilot(Length(steps), traces, 1, found, moved=moved, settled=found.steady)
@@ -202,10 +186,11 @@ def _swaps(
         [_in_units(chain.run, unit) for chain in chains],
         _overlaps(chains, rows),
         MOST_STEPS if connected else MOST_ROUNDS_BEFORE_LOOPS,
+        loops_follow=not connected,
     )
     attempts = sum(chain.attempts for chain in chains)
     acceptance = sum(int(chain.accepted) for chain in chains) / attempts
-    steps = found.steps if found.steady else traces.shape[1] - 1
+    steps = _steps(found, traces.shape[1] - 1, connected)
     per_unit = unit * ATTEMPTS_PER_STREAM
     result = Pilot(
         Length(steps * per_unit),
@@ -254,8 +239,13 @@ def _followed(
     overlaps: list[Callable[[], float]],
     most_steps: int,
     trusted: Settling | None = None,
+    *,
+    loops_follow: bool = False,
 ) -> tuple[npt.NDArray[np.float64], Settling]:
-    """Run chains step by step until their traces are steady, or agree with what is trusted."""
+    """Run chains step by step until their traces are steady, or agree with what is trusted.
+
+    Where loops follow, what has not moved at all is left to them.
+    """
     values = [[overlap() for overlap in overlaps]]
     goal = FIRST_STEPS if trusted is None else _LOOP_UNITS
     while True:
@@ -265,9 +255,19 @@ def _followed(
             values.append([overlap() for overlap in overlaps])
         traces = np.array(values).T
         found = settling(traces)
-        if found.steady or goal >= most_steps or _agree(traces, trusted):
+        stuck = loops_follow and found.spread == 0
+        if found.steady or stuck or goal >= most_steps or _agree(traces, trusted):
             return traces, found
         goal *= 2
+
+
+def _steps(found: Settling, n_run: int, connected: bool) -> int:
+    """The steps of a draw after a pilot of ``n_run``."""
+    if found.steady:
+        return found.steps
+    if connected:
+        return max(found.steps, n_run)
+    return 1 if found.spread == 0 else n_run
 
 
 def _agree(traces: npt.NDArray[np.float64], trusted: Settling | None) -> bool:

@@ -13,11 +13,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bipnet._biadjacency import Array, Biadjacency
+from bipnet.nulls._cells import is_full, is_packed
 from bipnet.nulls._chains import SwapChain, TradeChain
+from bipnet.nulls._free import FreePart
 from bipnet.nulls._loops import BitLoops, ListLoops, LoopChain
 from bipnet.nulls._rows import Rows
-
-_SPARSEST_PACKED = 64  # cells per edge beyond which bits of cells cost more than they mix
 
 KeyOf = Callable[[str], Array]
 
@@ -38,43 +38,44 @@ class Length:
     loops: int = 0
 
 
-def is_full(matrix: Biadjacency) -> bool:
-    """Whether every pair of nodes has an edge."""
-    return matrix.n_edges == matrix.shape[0] * matrix.shape[1]
-
-
-def is_packed(matrix: Biadjacency) -> bool:
-    """Whether there are enough edges for a bit per cell; loops on a list do it all otherwise."""
-    return matrix.shape[0] * matrix.shape[1] <= _SPARSEST_PACKED * matrix.n_edges
-
-
 def draw_signs(
-    matrix: Biadjacency, rows: Rows, method: str, length: Length, key_of: KeyOf, n_threads: int
+    matrix: Biadjacency,
+    rows: Rows,
+    free: FreePart,
+    method: str,
+    length: Length,
+    key_of: KeyOf,
+    n_threads: int,
 ) -> Array:
     """Run the chain from the signs of ``matrix``; return the new ones, like ``rows.positive``."""
-    if rows.n_positive in (0, rows.n_edges):
+    if free.n_edges == 0:
         return rows.positive
-    positive = rows.positive
+    moving = free.of(rows)
+    positive = moving.positive
     if method == "swap":
-        swaps = SwapChain(matrix, rows, key_of("G swaps"))
+        swaps = SwapChain(matrix, moving, key_of("G swaps"))
         swap(swaps, length.steps)
         positive = swaps.positive()
     elif is_packed(matrix):
-        trades = trade_chain(matrix, rows, key_of, n_threads)
+        trades = trade_chain(matrix, moving, free, key_of, n_threads)
         trades.run(0, length.steps)
         positive = trades.positive()
-    if length.loops and not is_full(matrix):
+    if length.loops:
         from bipnet_kernels import LOOPS_PER_STREAM
 
-        loops = loop_chain(matrix, rows, positive, key_of, n_threads)
+        loops = loop_chain(matrix, moving, positive, key_of, n_threads)
         loops.run(0, -(-length.loops // LOOPS_PER_STREAM))
         positive = loops.positive()
-    return positive
+    return free.put_back(rows, positive)
 
 
-def trade_chain(matrix: Biadjacency, rows: Rows, key_of: KeyOf, n_threads: int) -> TradeChain:
-    """The chain of trades, with the keys of its streams."""
-    return TradeChain(matrix, rows, key_of("G pairs"), key_of("G trades"), n_threads)
+def trade_chain(
+    matrix: Biadjacency, moving: Rows, free: FreePart, key_of: KeyOf, n_threads: int
+) -> TradeChain:
+    """The chain of trades on the free edges, with the keys of its streams."""
+    labels = free.left if matrix.shape[0] <= matrix.shape[1] else free.right
+    keys = key_of("G pairs"), key_of("G trades")
+    return TradeChain(matrix, moving, labels, *keys, n_threads)
 
 
 def loop_chain(

@@ -130,21 +130,33 @@ def draw_subset(pool: Words, size: Int, k: Int, chosen: Words, stream: Key) -> N
 
 
 @kernel
-def pair_lines(order: Ints, round_number: Int, key: Key, state: Key) -> None:
-    """Fill ``order`` (m,) with a random order of the lines: pairs are its neighbours 2i, 2i + 1.
+def pair_lines(
+    members: Ints, bounds: Ints, order: Ints, round_number: Int, key: Key, state: Key
+) -> int:
+    """Pair the lines of each group at random; return the number of pairs.
 
-    ``state`` (4,) is working memory.
+    Group g is the lines ``members[bounds[g]:bounds[g + 1]]``. The pairs are neighbours 2 i and
+    2 i + 1 of ``order`` (len(members),), of an odd group one line is left out. ``state`` (4,) is
+    working memory.
 
     A round is a function of its own stream alone, so rounds may be run in any batches.
     """
     seed(state, key, round_number)
-    for i in range(len(order)):
-        order[i] = i
-    for i in range(len(order) - 1, 0, -1):
-        j = below(state, i + 1)
-        held = order[i]
-        order[i] = order[j]
-        order[j] = held
+    paired = 0
+    for group in range(len(bounds) - 1):
+        first = bounds[group]
+        size = bounds[group + 1] - first
+        for i in range(size):
+            order[first + i] = members[first + i]
+        for i in range(size - 1, 0, -1):
+            j = below(state, i + 1)
+            held = order[first + i]
+            order[first + i] = order[first + j]
+            order[first + j] = held
+        for i in range(size - size % 2):
+            order[paired + i] = order[first + i]
+        paired += size - size % 2
+    return paired // 2
 
 
 @kernel
@@ -158,6 +170,7 @@ def trade_block(
     lines: Words,
     support: Words,
     order: Ints,
+    n_pairs: Int,
     round_number: Int,
     block: Int,
     key: Key,
@@ -167,8 +180,8 @@ def trade_block(
     """The trades of one block of pairs of one round, in place; return the sign bits changed.
 
     ``lines`` (m, w) uint64 sign bits, ``support`` (m, w) uint64 bits of the edges, or (0, 0)
-    where every pair of nodes has an edge (padding bits must be 0 in all lines). ``order`` as
-    made by `pair_lines`; ``scratch`` (2, w).
+    where every pair of nodes has an edge (padding bits must be 0 in all lines). ``order`` and
+    ``n_pairs`` as made by `pair_lines`; ``scratch`` (2, w).
     """
     n_words = lines.shape[1]
     masked = len(support) > 0
@@ -178,7 +191,7 @@ def trade_block(
     per_block = pairs_per_block(n_words)
     first = block * per_block
     start(stream, key, (np.int64(round_number) << 24) + block)
-    for pair in range(first, min(first + per_block, len(order) // 2)):
+    for pair in range(first, min(first + per_block, n_pairs)):
         one = np.uint64(order[2 * pair])
         other = np.uint64(order[2 * pair + 1])
         size = np.int64(0)
@@ -208,6 +221,8 @@ def trade_block(
 def trade_rounds(
     lines: Words,
     support: Words,
+    members: Ints,
+    bounds: Ints,
     first: Int,
     n_rounds: Int,
     pair_key: Key,
@@ -218,16 +233,14 @@ def trade_rounds(
 ) -> np.int64:
     """Rounds ``first`` to ``first + n_rounds - 1``, every block of each; return the bits changed.
 
-    ``order`` (m,) is working memory; the rest as in `trade_block`.
+    ``members``, ``bounds`` and ``order`` as in `pair_lines`; the rest as in `trade_block`.
     """
-    n_blocks = (len(order) // 2 + pairs_per_block(lines.shape[1]) - 1) // pairs_per_block(
-        lines.shape[1]
-    )
+    per_block = pairs_per_block(lines.shape[1])
     moved = np.int64(0)
     for r in range(first, first + n_rounds):
-        pair_lines(order, r, pair_key, stream)
-        for block in range(n_blocks):
-            moved += trade_block(lines, support, order, r, block, key, stream, scratch)
+        n_pairs = pair_lines(members, bounds, order, r, pair_key, stream)
+        for block in range((n_pairs + per_block - 1) // per_block):
+            moved += trade_block(lines, support, order, n_pairs, r, block, key, stream, scratch)
     return moved
 
 
