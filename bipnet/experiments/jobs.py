@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from bipnet._atomic import new_file
+from bipnet._streams import STREAM_VERSION
 from bipnet.errors import InputError, MissingExtraError
 
 Work = Callable[..., bytes]
@@ -57,6 +58,7 @@ class Job:
         content = [
             f"{self.work.__module__}.{self.work.__qualname__}",
             self.version,
+            STREAM_VERSION,
             dict(self.params),
             [job.key for job in self.needs],
         ]
