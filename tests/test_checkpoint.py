@@ -748,6 +748,13 @@ def test_resume__of_nothing_begins_and_says_so(cli: Run, tmp_path: Path) -> None
     assert_refused(cli("randomize", tmp_path / "in", *options), "output exists")
 
 
+def test_resume__of_nothing_without_a_seed_is_refused(cli: Run, tmp_path: Path) -> None:
+    write_llama(tmp_path / "in")
+    options = ("--null", "E", "-o", tmp_path / "out", "--resume")
+    assert_refused(cli("randomize", tmp_path / "in", *options), "give --seed")
+    assert not (tmp_path / "out").exists()
+
+
 def test_resume__is_for_checkpoints_alone(cli: Run, tmp_path: Path) -> None:
     np.save(tmp_path / "W.npy", np.arange(-5.0, 7.0).reshape(3, 4))
     result = cli(

@@ -148,6 +148,11 @@ def _resumed_seed(output: Path, seed: int | None, force: bool) -> int | None:
     recipe = unfinished_recipe(output)
     if recipe is None:
         require_free_output(output, force)
+        if seed is None:
+            raise InputError(
+                f"nothing of {output} to resume, so its seed is not known: give --seed, or leave"
+                " --resume out to begin with a random one"
+            )
         click.echo(f"bipnet: nothing of {output} to resume: starting anew", err=True)
         return seed
     return recipe["seed"] if seed is None else seed
