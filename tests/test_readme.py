@@ -59,7 +59,7 @@ def test_readme__commands_run_on_what_the_demo_leaves(tmp_path: Path) -> None:
     commands = [
         line for block in blocks("sh") for line in block.splitlines() if line.startswith("bipnet ")
     ]
-    assert len(commands) == 6
+    assert len(commands) == 7
     commands.insert(0, "bipnet demo -o demo --networks 2")
     for command in commands:
         arguments = shlex.split(command)[1:]
