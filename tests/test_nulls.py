@@ -284,9 +284,11 @@ def test_randomize__loops_must_be_a_non_negative_integer(loops: Any) -> None:
         bipnet.randomize([[1.0, -2.0, 0.0]], "G", loops=loops)
 
 
-def test_randomize__loops_are_for_missing_edges_and_g_alone() -> None:
+def test_randomize__loops_are_for_g_alone_and_as_many_as_asked_for() -> None:
     W = whole_numbers((6, 8))
-    assert bipnet.ensemble(W, "G", 1, loops=7).loops == 0
+    assert bipnet.ensemble(W, "G", 1).loops == 0  # no edge is missing: none are needed
+    assert bipnet.ensemble(W, "G", 1, steps=5).loops == 0
+    assert bipnet.ensemble(W, "G", 1, loops=7).loops == 7
     W[0, 0] = 0
     assert bipnet.ensemble(W, "G", 1, loops=7).loops == 7
     with pytest.raises(bipnet.InputError, match="leave loops out"):
