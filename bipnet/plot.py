@@ -14,7 +14,7 @@ from bipnet._plot.points import sigma_points as sigma_points
 from bipnet._plot.probes import complexity_bars as complexity_bars
 from bipnet._plot.probes import probe_curves as probe_curves
 from bipnet._plot.styles import STYLES as STYLES
-from bipnet._plot.styles import axes_or_new, require_columns
+from bipnet._plot.styles import axes_or_new
 from bipnet.errors import InputError
 from bipnet.nulls import NULL_MODELS, Diagnosis
 
@@ -56,7 +56,9 @@ def accuracy_boxes(table: pd.DataFrame, *, fold: bool = False, ax: Axes | None =
     >>> accuracy_boxes(table).get_ylabel()
     'test accuracy (%)'
     """
-    require_columns(table, "task", "classes", "null_model", "accuracy")
+    missing = {"task", "classes", "null_model", "accuracy"} - set(table.columns)
+    if missing:
+        raise InputError(f"the table lacks the columns {', '.join(sorted(missing))}")
     tasks = [task for task in STYLES if (table["task"] == task).any()]
     if not tasks:
         raise InputError(f"the table has no row of task {' or '.join(STYLES)}")
