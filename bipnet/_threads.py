@@ -19,14 +19,17 @@ Block = tuple[int, int]
 _WORTH_THREADS = 1 << 18  # words below which starting threads costs more than it saves
 
 
+def usable_cores() -> int:
+    """How many cores this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def usable_threads(n_threads: int | None, n_words: int) -> int:
     """How many threads to use; ``None`` means every core this process may run on."""
     if n_threads is None:
-        if n_words < _WORTH_THREADS:
-            return 1
-        if hasattr(os, "sched_getaffinity"):
-            return len(os.sched_getaffinity(0))
-        return os.cpu_count() or 1
+        return usable_cores() if n_words >= _WORTH_THREADS else 1
     if isinstance(n_threads, bool) or not isinstance(n_threads, (int, np.integer)) or n_threads < 1:
         raise InputError(f"n_threads must be a positive integer or None, got {n_threads!r}")
     return int(n_threads)

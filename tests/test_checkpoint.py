@@ -197,7 +197,7 @@ def small_slabs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(extent, "_SLAB_BYTES", 256)
     monkeypatch.setattr(extent, "_LINE", 3)
     monkeypatch.setattr(extent, "_WORTH_THREADS", 0)
-    monkeypatch.setattr(extent, "_usable_cores", lambda: 3)
+    monkeypatch.setattr(extent, "usable_cores", lambda: 3)
 
 
 # -- draws, and all that stays -----------------------------------------------------------------

@@ -10,6 +10,8 @@ from typing import Any
 
 import psutil
 
+from bipnet._threads import usable_cores
+
 
 def describe_machine() -> dict[str, Any]:
     """Processor, cores, memory, system, and versions of what bipnet runs on."""
@@ -18,9 +20,7 @@ def describe_machine() -> dict[str, Any]:
         versions[distribution] = metadata.version(distribution)
     return {
         "cpu": _cpu(),
-        "cores": len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count(),
+        "cores": usable_cores(),
         "memory_bytes": psutil.virtual_memory().total,
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "load_before": round(psutil.getloadavg()[0], 2),

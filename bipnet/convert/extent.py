@@ -8,7 +8,6 @@ pages would count as memory of the process.
 from __future__ import annotations
 
 import hashlib
-import os
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +19,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from bipnet._threads import usable_cores
 from bipnet.convert.orientation import Placement, get_rows, put_rows
 from bipnet.errors import FileFormatError
 
@@ -118,7 +118,7 @@ class Extent:
 
     def _each_slab(self, work: Callable[[Rows], None]) -> None:
         slabs = self.slabs()
-        n_threads = min(_usable_cores(), len(slabs)) if self.n_bytes >= _WORTH_THREADS else 1
+        n_threads = min(usable_cores(), len(slabs)) if self.n_bytes >= _WORTH_THREADS else 1
         if n_threads == 1:
             for rows in slabs:
                 work(rows)
@@ -175,9 +175,3 @@ def _digest(sums: dict[int, int]) -> str:
     for first in sorted(sums):
         digest.update(sums[first].to_bytes(4, "little"))
     return digest.hexdigest()
-
-
-def _usable_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -19,6 +18,7 @@ import bipnet
 from bipnet._atomic import new_file
 from bipnet._progress import Stopwatch, progress_bar
 from bipnet._streams import STREAM_VERSION
+from bipnet._threads import usable_cores
 from bipnet.errors import InputError
 from bipnet.experiments.claims import Finding, evaluate_claims
 from bipnet.experiments.datasets import ImageDataset
@@ -171,7 +171,7 @@ def reproduce(
         folder.mkdir()
     _require_same_protocol(folder, protocol, force)
     _write_json(folder / PROTOCOL, protocol)
-    runner = Runner(folder / "jobs", n_workers=n_workers or _n_processors(), scheduler=scheduler)
+    runner = Runner(folder / "jobs", n_workers=n_workers or usable_cores(), scheduler=scheduler)
     result = Reproduction({}, {}, protocol)
     try:
         for stage, jobs in plan.stages().items():
@@ -308,7 +308,3 @@ def _write_table(table: pd.DataFrame, folder: Path, name: str, protocol: dict[st
 def _write_json(path: Path, content: dict[str, Any]) -> None:
     with new_file(path, force=True) as partial:
         partial.write_text(json.dumps(content, indent=2) + "\n")
-
-
-def _n_processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
