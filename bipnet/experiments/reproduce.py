@@ -21,14 +21,13 @@ from bipnet._streams import STREAM_VERSION
 from bipnet._threads import usable_cores
 from bipnet.errors import InputError
 from bipnet.experiments.claims import Finding, evaluate_claims
-from bipnet.experiments.datasets import ImageDataset
 from bipnet.experiments.figures import write_figures
 from bipnet.experiments.jobs import Runner
 from bipnet.experiments.report import write_report
 from bipnet.experiments.summary import summarize
-from bipnet.experiments.sweep import FIGURES, Settings, make_plan, tasks_of
+from bipnet.experiments.sweep import FIGURES, Plan, Settings, make_plan
 from bipnet.experiments.training import Protocol
-from bipnet.experiments.work import data_digest, find_dataset
+from bipnet.experiments.work import find_dataset
 
 PAPER_DATASETS = ("mnist", "fashion-mnist")
 
@@ -166,7 +165,7 @@ def reproduce(
         loaded = {name: find_dataset(name, where, download=download) for name in datasets}
     with watch.stage("plan"):
         plan = make_plan(figures, loaded, settings, data_dir=where)
-    protocol = protocol_of(settings, loaded)
+    protocol = protocol_of(settings, plan)
     if not folder.is_dir():
         folder.mkdir()
     _require_same_protocol(folder, protocol, force)
@@ -243,19 +242,17 @@ def _as_choices(protocol: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def protocol_of(settings: Settings, loaded: Mapping[str, ImageDataset]) -> dict[str, Any]:
+def protocol_of(settings: Settings, plan: Plan) -> dict[str, Any]:
     """Everything the numbers of a run depend on, and how it was chosen where text and code of the
     paper differ: plain data."""
     return {
         **asdict(settings),
         "datasets": {
             name: {
-                "digest": data_digest(data),
-                "tasks": {
-                    label: list(pair) for label, pair in tasks_of(name, data, settings.seed).items()
-                },
+                "digest": plan.digests[name],
+                "tasks": {label: list(pair) for label, pair in tasks.items()},
             }
-            for name, data in loaded.items()
+            for name, tasks in plan.tasks.items()
         },
         "training": asdict(Protocol()),
         "stream_version": STREAM_VERSION,

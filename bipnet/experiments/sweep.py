@@ -126,6 +126,10 @@ class Plan:
     parts: Mapping[int, Sequence[Part]]
     sigma_parts: Mapping[int, Sequence[Part]]
     """Standard deviations of weights that a figure marks besides."""
+    digests: Mapping[str, str]
+    """Of each data set."""
+    tasks: Mapping[str, Mapping[str, tuple[str, str]]]
+    """The easy (E) and the hard (H) pair of classes of each data set."""
 
     def stages(self) -> dict[str, list[Job]]:
         """All jobs, each once, in stages: what a job needs is in an earlier one."""
@@ -184,7 +188,7 @@ def make_plan(
     planner = _Planner(figures, datasets, settings, data_dir)
     parts = {figure: planner.parts(figure) for figure in figures}
     sigma_parts = {figure: planner.sigmas(figure) for figure in figures if figure in CURVES}
-    return Plan(parts, sigma_parts)
+    return Plan(parts, sigma_parts, planner.digests, planner.tasks)
 
 
 class _Planner:
@@ -199,8 +203,8 @@ class _Planner:
         self._datasets = datasets
         self._settings = settings
         self._where = {"data_dir": data_dir}
-        self._digests = {name: work.data_digest(data) for name, data in datasets.items()}
-        self._tasks = {name: tasks_of(name, data, settings.seed) for name, data in datasets.items()}
+        self.digests = {name: work.data_digest(data) for name, data in datasets.items()}
+        self.tasks = {name: tasks_of(name, data, settings.seed) for name, data in datasets.items()}
 
     def parts(self, figure: int) -> list[Part]:
         if figure == 6:
@@ -247,7 +251,7 @@ class _Planner:
         if figure not in BY_PAIR:
             return [
                 _Task(name, label, pair, hidden)
-                for name, tasks in self._tasks.items()
+                for name, tasks in self.tasks.items()
                 for label, pair in tasks.items()
             ]
         return [
@@ -317,7 +321,7 @@ class _Planner:
     def _ssim(self, name: str) -> Part:
         params = {
             "dataset": name,
-            "digest": self._digests[name],
+            "digest": self.digests[name],
             "n_pairs": self._settings.n_ssim_pairs,
             "seed": self._settings.seed,
         }
@@ -327,7 +331,7 @@ class _Planner:
     def _data(self, task: _Task) -> dict[str, Any]:
         return {
             "dataset": task.dataset,
-            "digest": self._digests[task.dataset],
+            "digest": self.digests[task.dataset],
             "pair": list(task.pair),
         }
 
