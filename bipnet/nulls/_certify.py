@@ -12,9 +12,9 @@ from bipnet._check import open_matrix
 from bipnet._memory import require_memory
 from bipnet.nulls._cells import is_packed
 from bipnet.nulls._connected import trades_connect
-from bipnet.nulls._free import find_free_part
 from bipnet.nulls._mixing import INEQUALITY, RapidMixing, rapid_mixing
 from bipnet.nulls._mobility import Mobility, mobility, nodes_with_edges
+from bipnet.nulls._pilot import free_part
 from bipnet.nulls._rows import packed_rows
 from bipnet.nulls.models import NullModel, null_model
 
@@ -215,7 +215,7 @@ def _irreducible_by(edges: Biadjacency, model: NullModel, exact: bool, full: boo
     if not is_packed(edges):
         return "short loops"
     rows = packed_rows(edges, 1)
-    moving = find_free_part(edges, rows).of(rows)
+    moving = free_part(edges, rows).of(rows)
     return "trades alone" if trades_connect(edges, moving) else "short loops"
 
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from bipnet._biadjacency import Array, Biadjacency, Flags, Ints
 from bipnet._threads import cut
-from bipnet.nulls._components import sign_components
+from bipnet.nulls._pilot import free_part
+from bipnet.nulls._rows import packed_rows
 from bipnet.nulls.models import NullModel
 
 _BLOCK_WORDS = 1 << 17  # words looked at together: codes and words of a block stay in cache
@@ -119,15 +120,16 @@ class _Groups:
 
 
 def _redrawn(edges: Biadjacency, model: NullModel) -> tuple[Mobility, Mobility]:
-    left, right = sign_components(edges, (edges.edge_words & edges.layout.negative) == 0)
+    free = free_part(edges, packed_rows(edges, 1))
 
     def same_component(block: _Block) -> Flags:
-        same: Flags = left[block.left] == right[block.right]
+        labels = free.left[block.left]
+        same: Flags = (labels == free.right[block.right]) & (labels >= 0)
         return same
 
-    if not np.isin(left, right).any():
+    if free.n_edges == 0:
         signs = _none(edges)
-    elif (left == left[0]).all() and (right == left[0]).all():
+    elif free.n_edges == edges.n_edges:
         signs = _all(edges)
     else:
         signs = _some(edges, same_component)
