@@ -462,9 +462,10 @@ def test_many_at_once__move_data_to_the_device_of_the_model(
         stacked_accuracy(Elsewhere(6, 3, device="meta"), stack, x, y)
     assert seen.value.args == ("meta", "meta")
 
-    def stand_in(logits: torch.Tensor) -> tuple[torch.Tensor, None]:
+    def stand_in(logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         assert logits.device.type == "meta"
-        return torch.zeros(logits.shape[:-1], dtype=torch.int64, device="meta"), None
+        classes = torch.zeros(logits.shape[:-1], dtype=torch.int64, device="meta")
+        return classes, classes != 0
 
     moved: list[str] = []
 

@@ -16,7 +16,6 @@ from bipnet.experiments.stacks import (
     binarised,
     noisy,
     randomized,
-    scores,
     sigmas,
 )
 from bipnet.torch import Accuracy, MLPStack, swapped
@@ -112,7 +111,7 @@ def test_randomized__is_randomize_of_every_layer_under_its_name(null: str) -> No
 
 def test_scores__are_those_of_the_networks_one_by_one() -> None:
     stack, (x, y) = some_stack(), some_images()
-    found = scores(stack, x, y, batch_size=7)
+    found = stack.score(x, y, batch_size=7)
     evaluate = Accuracy((x, y))
     logits = stack.logits(x)
     for r, net in enumerate(stack):
@@ -127,7 +126,7 @@ def test_scores__are_those_of_the_networks_one_by_one() -> None:
 
 def test_scores__of_a_probed_stack_are_those_of_swapped_models() -> None:
     stack, (x, y) = some_stack(), some_images()
-    found = scores(RankedStack(stack).pruned(0.5), x, y)
+    found = RankedStack(stack).pruned(0.5).score(x, y)
     for r, net in enumerate(stack):
         weights = {
             f"{2 * i}.weight": bipnet.prune(w[r].numpy(), 0.5) for i, w in enumerate(stack.weights)
@@ -141,7 +140,7 @@ def test_scores__of_a_probed_stack_are_those_of_swapped_models() -> None:
 
 def test_scores__of_networks_without_weights_are_those_of_the_lowest_class() -> None:
     stack, (x, y) = some_stack(), some_images()
-    found = scores(RankedStack(stack).pruned(1.0), x, y)
+    found = RankedStack(stack).pruned(1.0).score(x, y)
     assert found.constant.all()
     assert (found.ties == 1).all()
     assert (found.accuracy == float((y == 0).double().mean())).all()

@@ -243,9 +243,9 @@ def _one_task(
         )
     inputs, classes = torch.from_numpy(test_x), torch.from_numpy(test_y)
     with stages("score"):
-        accuracies: dict[str, Any] = {"": stack.accuracy(inputs, classes)}
-        constant = (stack.predictions(inputs).diff(dim=1) == 0).all(dim=1)
-        result.n_failed[task] = int(constant.sum())
+        trained = stack.score(inputs, classes)
+        accuracies: dict[str, Any] = {"": trained.accuracy}
+        result.n_failed[task] = int(trained.constant.sum())
     with stages("export"):
         _export(stack, task, pair, store)
     n_draws = len(NULL_MODELS) * len(stack.weights) * n_networks

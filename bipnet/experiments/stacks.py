@@ -1,4 +1,4 @@
-"""The paper's probes on many networks of one shape at once, and their scores.
+"""The paper's probes on many networks of one shape at once.
 
 Each Linear layer is probed by itself, all layers in one evaluation. Biases are pruned, perturbed
 and binarised like weights, by a ranking of their own; randomisations and flips leave them alone
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -19,48 +18,8 @@ import bipnet
 from bipnet._streams import Seed
 from bipnet.errors import FrozenWarning
 from bipnet.torch import MLPStack
-from bipnet.torch.evaluate import predicted
 
 Array = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True, eq=False)
-class Scores:
-    """How networks did on the test images, an entry per network: (n_networks,) each.
-
-    Attributes
-    ----------
-    accuracy
-        Share predicted correctly; the lowest class wins a tie.
-    ties
-        Share of the images whose largest logit two classes share.
-    constant
-        Whether one class was predicted for every image.
-    """
-
-    accuracy: Array
-    ties: Array
-    constant: npt.NDArray[np.bool_]
-
-
-def scores(stack: MLPStack, x: torch.Tensor, y: torch.Tensor, *, batch_size: int = 1024) -> Scores:
-    """Score all networks together on inputs (n, n_left) and classes (n,)."""
-    correct = torch.zeros(len(stack), dtype=torch.int64)
-    n_ties = torch.zeros(len(stack), dtype=torch.int64)
-    lowest, highest = None, None
-    with torch.no_grad():
-        for inputs, labels in zip(
-            torch.split(x, batch_size), torch.split(y, batch_size), strict=True
-        ):
-            classes, tied = predicted(stack.logits(inputs))
-            correct += (classes == labels).sum(dim=1)
-            n_ties += tied.sum(dim=1)
-            low, high = classes.amin(dim=1), classes.amax(dim=1)
-            lowest = low if lowest is None else torch.minimum(lowest, low)
-            highest = high if highest is None else torch.maximum(highest, high)
-    assert lowest is not None
-    assert highest is not None
-    return Scores(correct.numpy() / len(y), n_ties.numpy() / len(y), (lowest == highest).numpy())
 
 
 class RankedStack:

@@ -24,15 +24,14 @@ from bipnet.experiments.datasets import ImageDataset, load_dataset
 from bipnet.experiments.ssim import class_distances, rank_pairs
 from bipnet.experiments.stacks import (
     RankedStack,
-    Scores,
     binarised,
     noisy,
     randomized,
-    scores,
     sigmas,
 )
 from bipnet.experiments.training import Protocol, Stop, train_stack
 from bipnet.torch import MLPStack
+from bipnet.torch.mlp import StackScores
 
 Biases = Literal["trained", "fresh"]
 
@@ -158,7 +157,7 @@ def measure(
         if probe != "randomize":
             models["signed"] = binarised(probed)
         for model, networks_ in models.items():
-            found = scores(networks_, inputs, classes)
+            found = networks_.score(inputs, classes)
             parts.append(_rows(found, first, {"model": model, "probe": probe, **point}))
     return _parquet(pd.concat(parts, ignore_index=True))
 
@@ -205,7 +204,7 @@ def _fresh_biases(stack: MLPStack, seed: Seed, name: str) -> list[torch.Tensor]:
     return fresh
 
 
-def _rows(found: Scores, first: int, columns: dict[str, Any]) -> pd.DataFrame:
+def _rows(found: StackScores, first: int, columns: dict[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "realization": np.arange(first, first + len(found.accuracy)),

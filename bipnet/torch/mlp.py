@@ -130,6 +130,25 @@ def natural_order(name: str) -> list[Any]:
     return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
 
 
+@dataclass(frozen=True, eq=False)
+class StackScores:
+    """How the networks of a stack did, an entry per network: (n_networks,) each.
+
+    Attributes
+    ----------
+    accuracy
+        Share of the samples predicted correctly; the lowest class wins a tie.
+    ties
+        Share of the samples whose largest logit several classes share.
+    constant
+        Whether one class was predicted for every sample.
+    """
+
+    accuracy: npt.NDArray[np.float64]
+    ties: npt.NDArray[np.float64]
+    constant: npt.NDArray[np.bool_]
+
+
 @dataclass(eq=False)
 class MLPStack:
     """Many MLPs of one shape: matrix l of network r is ``weights[l][r]``, rows = left nodes.
@@ -190,24 +209,36 @@ class MLPStack:
 
     def predictions(self, x: torch.Tensor, *, batch_size: int = 1024) -> torch.Tensor:
         """(n_networks, n) predicted classes, all networks together; ties as in `Accuracy`."""
+        return self._predicted(x, batch_size)[0]
+
+    def _predicted(self, x: torch.Tensor, batch_size: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Classes and whether there was a tie, (n_networks, n) each."""
+        device = self.weights[0].device
         with torch.no_grad():
-            device = self.weights[0].device
             parts = [
-                predicted(self.logits(inputs.to(device)))[0]
-                for inputs in torch.split(x, batch_size)
+                predicted(self.logits(inputs.to(device))) for inputs in torch.split(x, batch_size)
             ]
-        return torch.cat(parts, dim=1)
+        classes, tied = zip(*parts, strict=True)
+        return torch.cat(classes, dim=1), torch.cat(tied, dim=1)
+
+    def score(self, x: torch.Tensor, y: torch.Tensor, *, batch_size: int = 1024) -> StackScores:
+        """Accuracy, ties and constant predictions, all networks together; ties as in `Accuracy`."""
+        require_samples(x, y)
+        labels = checked_labels(y, len(x), self.weights[-1].shape[-1])
+        classes, tied = self._predicted(x, batch_size)
+        counts = [
+            (classes == labels.to(classes.device)).sum(dim=1),
+            tied.sum(dim=1),
+            (classes == classes[:, :1]).sum(dim=1),
+        ]
+        n_correct, n_ties, n_like_first = torch.stack(counts).cpu().numpy()
+        return StackScores(n_correct / len(y), n_ties / len(y), n_like_first == len(y))
 
     def accuracy(
         self, x: torch.Tensor, y: torch.Tensor, *, batch_size: int = 1024
     ) -> npt.NDArray[np.float64]:
         """(n_networks,) accuracies, all networks scored together; ties as in `Accuracy`."""
-        require_samples(x, y)
-        labels = checked_labels(y, len(x), self.weights[-1].shape[-1])
-        classes = self.predictions(x, batch_size=batch_size)
-        correct = (classes == labels.to(classes.device)).sum(dim=1).cpu()
-        accuracies: npt.NDArray[np.float64] = correct.numpy() / len(y)
-        return accuracies
+        return self.score(x, y, batch_size=batch_size).accuracy
 
     def state_dict(self, network: int) -> dict[str, torch.Tensor]:
         """One network as the state dict of ``nn.Sequential(Linear, ReLU, Linear, ...)``."""
