@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 
 import click
 
 from bipnet.cli import options, tables
-from bipnet.errors import InputError
+from bipnet.cli.images import ready_for_images
 
 
 @click.command(epilog="Example: bipnet demo --data mnist --data-dir data/mnist -o results")
@@ -19,12 +18,8 @@ from bipnet.errors import InputError
     show_default=True,
     help="digits is embedded in scikit-learn and needs no files.",
 )
-@click.option(
-    "--data-dir",
-    type=click.Path(path_type=Path),
-    help="Folder with the IDX files. [default: bipnet's cache; Debian's folder for fashion-mnist]",
-)
-@click.option("--download", is_flag=True, help="Fetch missing files through torchvision.")
+@options.data_dir
+@options.download
 @click.option(
     "-o",
     "--output",
@@ -38,7 +33,7 @@ from bipnet.errors import InputError
     type=click.IntRange(min=1),
     help="Networks per task. [default: 10 for digits, 20 otherwise]",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=7, show_default=True)
+@options.seed_of_all
 @options.force
 @options.as_json
 def demo(
@@ -57,13 +52,7 @@ def demo(
     and .json, the layers and their verified draws as demo-layers.zarr, and one trained network
     per task with its test data for `bipnet score`.
     """
-    if data == "digits" and (download or data_dir is not None):
-        idle = "--download" if download else "--data-dir"
-        raise InputError(f"{idle} says where images are from; digits is embedded: use --data too")
-    importlib.import_module("bipnet.experiments")  # first: it says which extra is missing
-    import matplotlib
-
-    matplotlib.use("agg")  # pictures go into files: no screen is needed
+    ready_for_images([data], data_dir, download)
     from bipnet.experiments.demo import MODELS, OUTPUTS, as_text, run_demo
 
     result = run_demo(

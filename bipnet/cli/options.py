@@ -86,6 +86,15 @@ biases = click.option(
     is_flag=True,
     help="Prune, noise and binarise the biases of the layers too, by their own ranking.",
 )
+data_dir = click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    help="Folder with the IDX files. [default: bipnet's cache; Debian's folder for fashion-mnist]",
+)
+download = click.option("--download", is_flag=True, help="Fetch missing files through torchvision.")
+seed_of_all = click.option(
+    "--seed", type=click.IntRange(min=0), default=7, show_default=True, help="Seed of everything."
+)
 table_output = click.option(
     "-o", "--output", type=INPUT, help="Table to write, a row per realization: .csv or .parquet."
 )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 from typing import Any
 
 import click
 
 from bipnet.cli import options, tables
+from bipnet.cli.images import ready_for_images
 from bipnet.errors import InputError
 
 
@@ -24,12 +24,8 @@ from bipnet.errors import InputError
     type=click.Choice(["mnist", "fashion-mnist", "digits"]),
     help="Data set; may be repeated. digits is embedded. [default: mnist and fashion-mnist]",
 )
-@click.option(
-    "--data-dir",
-    type=click.Path(path_type=Path),
-    help="Folder with the IDX files. [default: bipnet's cache; Debian's folder for fashion-mnist]",
-)
-@click.option("--download", is_flag=True, help="Fetch missing files through torchvision.")
+@options.data_dir
+@options.download
 @click.option(
     "-o",
     "--output",
@@ -58,7 +54,7 @@ from bipnet.errors import InputError
     show_default=True,
     help="best: the epoch of highest test accuracy, as in the paper's text.",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=7, show_default=True)
+@options.seed_of_all
 @click.option(
     "--workers",
     type=click.IntRange(min=1),
@@ -94,15 +90,9 @@ def reproduce(
     An interrupted run goes on where it was. Writes tables (Parquet, CSV), pictures (PNG, PDF) and
     report.html.
     """
-    if datasets == ("digits",) and (download or data_dir is not None):
-        idle = "--download" if download else "--data-dir"
-        raise InputError(f"{idle} says where images are from; digits is embedded: leave it out")
     if quick and realizations is not None:
         raise InputError("--quick and --realizations both say how many networks: give one of them")
-    importlib.import_module("bipnet.experiments")  # first: it says which extra is missing
-    import matplotlib
-
-    matplotlib.use("agg")  # pictures go into files: no screen is needed
+    ready_for_images(datasets, data_dir, download)
     from bipnet.experiments import reproduce as experiment
     from bipnet.experiments.sweep import Settings
 
