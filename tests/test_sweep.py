@@ -215,7 +215,7 @@ def test_tables__of_a_cluster_are_those_of_one_process(finished: Path, tmp_path:
     distributed = pytest.importorskip("distributed")
     folder = tmp_path / "results"
     cluster = distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
     )
     with cluster:
         result = reproduce(

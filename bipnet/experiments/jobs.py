@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
+import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
@@ -153,9 +154,11 @@ class Runner:
             return delayed(_numbered)(number, *self._task(todo[number]))
 
         # Tasks are made when a worker is free: what they need is not read all at once.
-        results = Parallel(
+        parallel = Parallel(
             n_jobs=self._n_workers, return_as="generator_unordered", pre_dispatch="n_jobs"
-        )(numbered(number) for number in range(len(todo)))
+        )
+        with _ctrl_c_waits():
+            results = parallel(numbered(number) for number in range(len(todo)))
         for number, content in results:
             yield todo[number], content
 
@@ -183,6 +186,22 @@ class Runner:
                     raise InputError(f"the Dask scheduler {address} is gone: {error}") from None
                 submit()
                 yield job, content
+
+
+@contextmanager
+def _ctrl_c_waits() -> Iterator[None]:
+    """Hold Ctrl-C back while processes are started: they inherit that, and never hear of it.
+
+    It is for this process, which ends them. Else each would print a traceback of its own.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _numbered(number: int, *task: Any) -> tuple[int, bytes]:
