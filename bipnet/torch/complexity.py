@@ -148,21 +148,22 @@ def task_complexity(
         else Treatment.named(name, chain if name == "G" else plain, news)
         for name in chosen
     ]
-    n_points = 1 + len(groups) * sum(treatment.n_realizations for treatment in treatments)
+    n_draws = sum(treatment.n_realizations for treatment in treatments)
     rows: list[tuple[Any, ...]] = []
     with (
-        progress_bar(n_points, "task complexity") as bar,
+        progress_bar(1 + len(groups) * n_draws, "task complexity") as bar,
         Scorer(model, evaluate, groups, bar.update) as score,
     ):
         original = score("the model as it is")
         for group in groups:
-            for treatment in treatments:
-                name = treatment.name
-                for realization, values in treatment.applied(group):
-                    what = f"{name!r}, realization {realization}, layer {group.name}"
-                    probed = score(what, values)
-                    gap = original - probed
-                    rows.append((group.name, name, realization, original, probed, gap))
+            with score.probing(group, n_draws):
+                for treatment in treatments:
+                    name = treatment.name
+                    for realization, values in treatment.applied(group):
+                        what = f"{name!r}, realization {realization}, layer {group.name}"
+                        probed = score(what, values)
+                        gap = original - probed
+                        rows.append((group.name, name, realization, original, probed, gap))
     table: pd.DataFrame = data_frame(rows, dict(COMPLEXITY_COLUMNS))
     return table
 

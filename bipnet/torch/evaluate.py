@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -13,6 +13,8 @@ import torch
 from torch import nn
 
 from bipnet.errors import InputError
+from bipnet.torch.passes import DEFAULT_BUDGET, Passes
+from bipnet.torch.running import as_model_input, checked_device, device_of, evaluating
 
 Batches: TypeAlias = Iterable[tuple[torch.Tensor, torch.Tensor]]
 
@@ -50,6 +52,9 @@ class Accuracy:
         Where to evaluate; by default wherever the model's parameters are.
     batch_size
         For a pair (x, y): samples per forward pass.
+    budget
+        For a pair (x, y): bytes of activations that a probe may keep, so as not to compute them
+        again. A loader may give other batches each time, and is run in full.
 
     Raises
     ------
@@ -72,12 +77,15 @@ class Accuracy:
         *,
         device: str | torch.device | None = None,
         batch_size: int = 1024,
+        budget: int = DEFAULT_BUDGET,
     ) -> None:
         if not isinstance(data, Iterable):
             raise InputError(f"data must be a DataLoader or a pair (x, y), got {data!r}")
         self._data = data
-        self._device = _checked_device(device)
+        self._device = checked_device(device)
         self._batch_size = checked_batch_size(batch_size)
+        self._budget = budget
+        self._passes: Passes | None = None
 
     def __call__(self, model: nn.Module) -> float:
         """The accuracy of ``model``."""
@@ -87,19 +95,42 @@ class Accuracy:
         """Accuracy, number of samples and number of ties of ``model``."""
         if not isinstance(model, nn.Module):
             raise InputError(f"the model must be a torch.nn.Module, got {type(model).__name__}")
-        device = device_of(model) if self._device is None else self._device
         n_correct = n_samples = n_ties = 0
-        with evaluating(model):
-            for x, y in self._batches():
-                logits = logits_of(model(as_model_input(x.to(device), model)))
-                labels = checked_labels(y, logits.shape[-2], logits.shape[-1]).to(logits.device)
-                classes, tied = predicted(logits)
-                n_correct += int((classes == labels).sum())
-                n_ties += int(tied.sum())
-                n_samples += len(labels)
+        for logits, y in self._outputs(model):
+            labels = checked_labels(y, logits.shape[-2], logits.shape[-1]).to(logits.device)
+            classes, tied = predicted(logits)
+            n_correct += int((classes == labels).sum())
+            n_ties += int(tied.sum())
+            n_samples += len(labels)
         if n_samples == 0:
             raise InputError("the data has no samples")
         return Score(n_correct / n_samples, n_samples, n_ties)
+
+    @contextmanager
+    def reusing(self, model: nn.Module, changed: Sequence[torch.Tensor]) -> Iterator[Accuracy]:
+        """While only ``changed`` parameters change, compute only what they can change."""
+        if not isinstance(self._data, tuple):
+            yield self
+            return
+        inputs = [x for x, _ in self._batches()]
+        passes = Passes(inputs, logits_of, device=self._device, budget=self._budget)
+        with passes.reusing(model, changed):
+            self._passes = passes
+            try:
+                yield self
+            finally:
+                self._passes = None
+
+    def _outputs(self, model: nn.Module) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Logits and labels of each batch."""
+        if self._passes is not None:
+            labels = (y for _, y in self._batches())
+            yield from zip(self._passes.outputs(model), labels, strict=True)
+            return
+        device = device_of(model) if self._device is None else self._device
+        with evaluating(model):
+            for x, y in self._batches():
+                yield logits_of(model(as_model_input(x.to(device), model))), y
 
     def _batches(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         if not isinstance(self._data, tuple):
@@ -117,46 +148,12 @@ class Accuracy:
         )
 
 
-def device_of(model: nn.Module) -> torch.device:
-    """Where the model's first parameter is; the CPU if it has none."""
-    return next(model.parameters(), torch.empty(0)).device
-
-
-def as_model_input(x: torch.Tensor, model: nn.Module) -> torch.Tensor:
-    """Floating-point inputs in the dtype of the model, if all its floats have one."""
-    dtypes = {p.dtype for p in model.parameters() if p.is_floating_point()}
-    return x.to(dtypes.pop()) if x.is_floating_point() and len(dtypes) == 1 else x
-
-
 def checked_batch_size(batch_size: int) -> int:
     """A number of samples of at least 1."""
     whole = isinstance(batch_size, (int, np.integer)) and not isinstance(batch_size, bool)
     if not whole or batch_size < 1:
         raise InputError(f"batch_size must be a whole number of at least 1, got {batch_size!r}")
     return int(batch_size)
-
-
-def _checked_device(device: str | torch.device | None) -> torch.device | None:
-    if device is None:
-        return None
-    try:
-        return torch.empty(0, device=device).device
-    except (RuntimeError, AssertionError, TypeError) as error:
-        reason = str(error).partition("\n")[0]
-        raise InputError(f"device {device!r} cannot be used: {reason}") from None
-
-
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode without gradients; every module's mode is restored."""
-    modes = [(module, module.training) for module in model.modules()]
-    try:
-        model.eval()
-        with torch.no_grad():
-            yield
-    finally:
-        for module, mode in modes:
-            module.training = mode
 
 
 def logits_of(output: Any) -> torch.Tensor:

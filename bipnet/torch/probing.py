@@ -181,9 +181,10 @@ def probe(
     grid = treatment.checked_levels(levels)
     kinds = _checked_signed(signed)
     groups = grouped(list_layers(model, layers), each=each, biases=biases)
+    untouched: list[tuple[Any, ...]] = []
     rows: list[tuple[Any, ...]] = []
 
-    def add(group: str, kind: bool, treatment: Treatment | None, level: float, *rest: Any) -> None:
+    def row(group: str, kind: bool, treatment: Treatment | None, level: float, *rest: Any) -> Any:
         fraction, other = 0.0, math.nan
         if treatment is not None and treatment.probe in ("prune", "randomize"):
             fraction = level
@@ -191,36 +192,37 @@ def probe(
             other = level
         probe = "none" if treatment is None else treatment.probe
         letter = "" if treatment is None or treatment.null is None else treatment.null.letter
-        rows.append((group, MODELS[kind], probe, letter, fraction, other, *rest))
+        return (group, MODELS[kind], probe, letter, fraction, other, *rest)
 
-    n_points = len(groups) * len(grid) * treatment.n_realizations * len(kinds)
-    n_points += (False in kinds) + len(groups) * (True in kinds)
+    signs = Treatment("binarize", None, chance, news)
+    n_points = len(grid) * treatment.n_realizations * len(kinds) + (True in kinds)
     with (
-        progress_bar(n_points, f"probe {treatment.name}") as bar,
+        progress_bar((False in kinds) + n_points * len(groups), f"probe {treatment.name}") as bar,
         Scorer(model, evaluate, groups, bar.update) as score,
     ):
         if False in kinds:
             group_name = groups[0].name if len(groups) == 1 else ALL_LAYERS
             n_edges = sum(total_edges(group.values()) for group in groups)
-            add(group_name, False, None, 0, 0, n_edges, score("the model as it is"))
-        if True in kinds:
-            signs = Treatment("binarize", None, chance, news)
-            for group in groups:
-                for _, values in signs.applied(group):
-                    what = f"the signed model, layer {group.name}"
-                    add(group.name, True, None, 0, 0, total_edges(values), score(what, values))
+            untouched.append(
+                row(group_name, False, None, 0, 0, n_edges, score("the model as it is"))
+            )
         for group in groups:
-            for level in grid:
-                for realization, probed in treatment.applied(group, level):
-                    for kind in kinds:
-                        values = binarized(probed) if kind else probed
-                        what = (
-                            f"probe {treatment.name!r} at {treatment.at(level)}, realization"
-                            f" {realization}, {MODELS[kind]} model, layer {group.name}"
-                        )
-                        rest = (realization, total_edges(values), score(what, values))
-                        add(group.name, kind, treatment, level, *rest)
-    table: pd.DataFrame = data_frame(rows, dict(PROBE_COLUMNS))
+            with score.probing(group, n_points):
+                for _, values in signs.applied(group) if True in kinds else ():
+                    what = f"the signed model, layer {group.name}"
+                    rest = (0, total_edges(values), score(what, values))
+                    untouched.append(row(group.name, True, None, 0, *rest))
+                for level in grid:
+                    for realization, probed in treatment.applied(group, level):
+                        for kind in kinds:
+                            values = binarized(probed) if kind else probed
+                            what = (
+                                f"probe {treatment.name!r} at {treatment.at(level)}, realization"
+                                f" {realization}, {MODELS[kind]} model, layer {group.name}"
+                            )
+                            rest = (realization, total_edges(values), score(what, values))
+                            rows.append(row(group.name, kind, treatment, level, *rest))
+    table: pd.DataFrame = data_frame(untouched + rows, dict(PROBE_COLUMNS))
     if treatment.probe == "noise":
         table.attrs["distribution"] = distribution
     return table

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, Protocol
 
 from torch import nn
@@ -12,9 +12,17 @@ from bipnet.errors import InputError, MissingExtraError
 from bipnet.torch.swap import Part, held, replaced
 from bipnet.torch.treatment import Group
 
+_WORTH_KEEPING = 4
+"""Keeping outputs costs about two evaluations: less than so many of a group are done in full."""
+
 
 class Evaluate(Protocol):
-    """Whatever scores a model."""
+    """Whatever scores a model.
+
+    If it also has a method ``reusing(model, changed)`` that gives a context, probes call it: until
+    that ends only the parameters ``changed`` change, and the evaluator need compute no more than
+    what depends on them. Those of bipnet do so.
+    """
 
     def __call__(self, model: Any, /) -> Any:
         """A number: the score of ``model``."""
@@ -42,7 +50,7 @@ class Scorer:
         self._evaluate = evaluate
         parts: list[Part] = []
         for group in groups:
-            parts += [*group.layers, *group.biases]
+            parts += self._parts_of(group)
         self._hold = held(list({_place(part): part.at for part in parts}.values()))
         self.done = done
 
@@ -52,6 +60,21 @@ class Scorer:
 
     def __exit__(self, *error: Any) -> bool | None:
         return self._hold.__exit__(*error)
+
+    @contextmanager
+    def probing(self, group: Group, n_points: int) -> Iterator[None]:
+        """For ``n_points`` scores in which only the parts of ``group`` are changed."""
+        reusing = getattr(self._evaluate, "reusing", None)
+        if reusing is None or n_points < _WORTH_KEEPING:
+            yield
+            return
+        changed = {_place(part): part.at.tensor for part in self._parts_of(group)}
+        with reusing(self._model, list(changed.values())):
+            yield
+
+    @staticmethod
+    def _parts_of(group: Group) -> list[Part]:
+        return [*group.layers, *group.biases]
 
     def __call__(self, what: str, values: dict[Part, Any] | None = None) -> float:
         """The score with ``values`` put in; ``what`` names the point in an error."""
