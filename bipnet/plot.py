@@ -9,6 +9,9 @@ import numpy as np
 from bipnet._plot.curves import accuracy_curves as accuracy_curves
 from bipnet._plot.curves import randomized_curves as randomized_curves
 from bipnet._plot.heat import pair_heatmap as pair_heatmap
+from bipnet._plot.layers import layer_bars as layer_bars
+from bipnet._plot.layers import layer_curves as layer_curves
+from bipnet._plot.layers import layer_heatmap as layer_heatmap
 from bipnet._plot.points import gap_scatter as gap_scatter
 from bipnet._plot.points import sigma_points as sigma_points
 from bipnet._plot.probes import complexity_bars as complexity_bars

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from bipnet.cli import options, tables
 from bipnet.cli.images import ready_for_images
 from bipnet.errors import InputError
+
+if TYPE_CHECKING:
+    from bipnet.experiments.results import Results
+
+_LANGUAGE = (5, 9)
 
 
 @click.command(
@@ -34,11 +40,15 @@ from bipnet.errors import InputError
     show_default=True,
     help="Folder for tables, pictures, report and finished jobs.",
 )
-@click.option("--quick", is_flag=True, help="A tenth of the paper's numbers of networks.")
+@click.option(
+    "--quick",
+    is_flag=True,
+    help="A tenth of the paper's numbers of networks; of 5 and 9: fewer levels, draws, sentences.",
+)
 @click.option(
     "--realizations",
     type=click.IntRange(min=1),
-    help="Networks per task in every figure. [default: the paper's: 100, 20 or 10]",
+    help="Networks per task in every figure; of 5 and 9: draws. [default: the paper's]",
 )
 @click.option(
     "--biases",
@@ -54,6 +64,24 @@ from bipnet.errors import InputError
     show_default=True,
     help="best: the epoch of highest test accuracy, as in the paper's text.",
 )
+@click.option(
+    "--model",
+    metavar="FOLDER|NAME",
+    help="Of 5 and 9: a model of named entities, a folder or a name on the Hugging Face hub."
+    " [default: the paper's, dslim/distilbert-NER]",
+)
+@click.option(
+    "--conll",
+    type=click.Path(path_type=Path),
+    help="Of 5 and 9: a CoNLL file, or a folder with a test split.",
+)
+@options.layers
+@click.option(
+    "--sentences",
+    type=click.IntRange(min=1),
+    help="Of 5 and 9: size of the sample of sentences. [default: all; 500 if quick]",
+)
+@click.option("--device", default="cpu", show_default=True, help="Of 5 and 9: where to evaluate.")
 @options.seed_of_all
 @click.option(
     "--workers",
@@ -78,6 +106,11 @@ def reproduce(
     realizations: int | None,
     biases: Any,
     stop: Any,
+    model: str | None,
+    conll: Path | None,
+    globs: tuple[str, ...],
+    sentences: int | None,
+    device: str,
     seed: int,
     workers: int | None,
     scheduler: str | None,
@@ -85,11 +118,42 @@ def reproduce(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Reproduce figures of the paper: numbers, or mlp for all about MLPs.
+    """Reproduce figures of the paper: numbers, mlp for all about MLPs, language for 5 and 9.
 
     An interrupted run goes on where it was. Writes tables (Parquet, CSV), pictures (PNG, PDF) and
     report.html.
     """
+    numbers = _numbers(figures)
+    if set(numbers) <= set(_LANGUAGE):
+        options.refuse_idle(
+            ("datasets", "data_dir", "biases", "stop"), "is of figures about MLPs, not of 5 and 9"
+        )
+        result = _study(
+            numbers,
+            model=model,
+            conll=conll,
+            globs=globs,
+            quick=quick,
+            realizations=realizations,
+            sentences=sentences,
+            seed=seed,
+            output=output,
+            device=device,
+            download=download,
+            n_workers=workers,
+            scheduler=scheduler,
+            tables_only=tables_only,
+            force=force,
+        )
+        _print(result, as_json)
+        return
+    if set(numbers) & set(_LANGUAGE):
+        raise InputError(
+            "figures 5 and 9 are about a language model, the others about MLPs: reproduce them"
+            " apart, into another folder"
+        )
+    idle = ("model", "conll", "globs", "sentences", "device")
+    options.refuse_idle(idle, "is of figures 5 and 9, not of those about MLPs")
     if quick and realizations is not None:
         raise InputError("--quick and --realizations both say how many networks: give one of them")
     ready_for_images(datasets, data_dir, download)
@@ -98,7 +162,7 @@ def reproduce(
 
     settings = Settings(realizations, quick, biases, stop, seed)
     result = experiment.reproduce(
-        _numbers(figures),
+        numbers,
         datasets=datasets or experiment.PAPER_DATASETS,
         data_dir=data_dir,
         download=download,
@@ -109,6 +173,40 @@ def reproduce(
         tables_only=tables_only,
         force=force,
     )
+    _print(result, as_json)
+
+
+def _study(
+    numbers: list[int],
+    *,
+    model: str | None,
+    conll: Path | None,
+    globs: tuple[str, ...],
+    quick: bool,
+    realizations: int | None,
+    sentences: int | None,
+    seed: int,
+    **options: Any,
+) -> Results:
+    """Figures 5 and 9."""
+    if conll is None:
+        raise InputError(
+            "figures 5 and 9 need labelled sentences: --conll FILE, in the columns of CoNLL-2003"
+        )
+    importlib.import_module("bipnet.experiments")  # first: says what is missing
+    import matplotlib
+
+    matplotlib.use("agg")  # pictures go into files
+    from bipnet.experiments.language import LanguageSettings, study_language_model
+    from bipnet.experiments.language.study import DEFAULT_MODEL
+
+    settings = LanguageSettings(globs, realizations, quick, sentences, seed)
+    return study_language_model(
+        numbers, model=model or DEFAULT_MODEL, conll=conll, settings=settings, **options
+    )
+
+
+def _print(result: Results, as_json: bool) -> None:
     if as_json:
         tables.print_json(result.as_json())
         return
@@ -116,15 +214,20 @@ def reproduce(
 
 
 def _numbers(figures: tuple[str, ...]) -> list[int]:
+    importlib.import_module("bipnet.experiments")  # first: says what is missing
     from bipnet.experiments.sweep import FIGURES
 
     numbers: list[int] = []
     for name in figures:
         if name == "mlp":
             numbers += FIGURES
-        elif name.isdecimal() and int(name) in FIGURES:
+        elif name == "language":
+            numbers += _LANGUAGE
+        elif name.isdecimal() and int(name) in (*FIGURES, *_LANGUAGE):
             numbers.append(int(name))
         else:
-            known = ", ".join(map(str, FIGURES))
-            raise InputError(f"no figure {name!r} to reproduce; there are {known} and mlp")
+            known = ", ".join(map(str, sorted((*FIGURES, *_LANGUAGE))))
+            raise InputError(
+                f"no figure {name!r} to reproduce; there are {known}, mlp and language"
+            )
     return numbers

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,7 +100,9 @@ CHOICES: tuple[Choice, ...] = (
 )
 
 
-def described_choices(settings: Mapping[str, Any]) -> list[dict[str, str]]:
+def described_choices(
+    settings: Mapping[str, Any], choices: Sequence[Choice] = CHOICES
+) -> list[dict[str, str]]:
     """A row per choice: what, text, code, run.
 
     Parameters
@@ -108,6 +110,8 @@ def described_choices(settings: Mapping[str, Any]) -> list[dict[str, str]]:
     settings
         Of the run; the key of a choice names what was run, "not recorded" where it is missing
         and nothing else is possible.
+    choices
+        Which ones there are; those about MLPs by default.
 
     Examples
     --------
@@ -117,7 +121,7 @@ def described_choices(settings: Mapping[str, Any]) -> list[dict[str, str]]:
     """
     return [
         {"what": choice.what, "text": choice.text, "code": choice.code, "run": choice.run(settings)}
-        for choice in CHOICES
+        for choice in choices
     ]
 
 

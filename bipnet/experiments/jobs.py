@@ -12,6 +12,7 @@ import hashlib
 import importlib
 import json
 import signal
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
@@ -118,12 +119,20 @@ class Runner:
         """
         todo = self.missing(jobs)
         self._folder.mkdir(exist_ok=True)
-        for job, content in self._results(todo):
+        with warnings.catch_warnings():
+            # A worker that holds much memory is replaced by a fresh one between two jobs.
+            warnings.filterwarnings("ignore", message="A worker stopped while some jobs")
+            self._keep(self._results(todo), progress)
+        return len(todo)
+
+    def _keep(
+        self, results: Iterator[tuple[Job, bytes]], progress: Callable[[int], object] | None
+    ) -> None:
+        for job, content in results:
             with new_file(self._folder / job.file_name, force=True) as partial:
                 partial.write_bytes(content)
             if progress is not None:
                 progress(1)
-        return len(todo)
 
     def close(self) -> None:
         """Let worker processes go; without it they wait for more work for minutes."""

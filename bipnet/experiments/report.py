@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ import torch
 
 import bipnet
 from bipnet._atomic import new_file
-from bipnet.experiments.choices import CHOICES, described_choices
+from bipnet.experiments.choices import CHOICES, Choice, described_choices
 from bipnet.experiments.claims import Claim, Finding
 from bipnet.experiments.figures import PaperFigure, Tables, drawable
 from bipnet.experiments.figures.files import save
@@ -33,7 +33,7 @@ VERDICTS = ("holds", "does not hold", "not measured")
 
 
 @dataclass(frozen=True)
-class _Drawn:
+class Drawn:
     """A figure ready for the page."""
 
     figure: PaperFigure
@@ -108,6 +108,63 @@ def render_report(
     fold: bool = False,
 ) -> str:
     """The report as text; see `write_report`."""
+    if fold:
+        settings = {"boxes": "accuracies below 50 % folded to 100 - x, not trimmed"} | dict(
+            settings
+        )
+    networks = summarize(tables)["networks"]
+    return render_page(
+        Subject(
+            "All figures, numbers and verdicts are made from the same tables of measured"
+            " accuracies.",
+            "Each claim is judged on every data set and hidden width d it was measured on.",
+            "accuracies and their differences are shares of 1, medians over networks",
+            "data set",
+        ),
+        drawn(drawable(tables), tables, number_tables, fold=fold),
+        claims,
+        CHOICES,
+        settings,
+        seconds,
+        networks=[row for row in networks if "/" not in row["task"]],
+        pair_networks=_pair_networks(networks),
+    )
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a report is about, in words.
+
+    Attributes
+    ----------
+    source
+        What everything is made from.
+    scope
+        What a claim is judged on.
+    units
+        What the numbers of a verdict are.
+    place
+        What stands before each verdict: "data set" or "model".
+    """
+
+    source: str
+    scope: str
+    units: str
+    place: str
+
+
+def render_page(
+    subject: Subject,
+    figures: Iterable[Drawn],
+    claims: Sequence[Finding],
+    choices: Sequence[Choice],
+    settings: Mapping[str, Any],
+    seconds: Mapping[str, float],
+    *,
+    networks: Sequence[Mapping[str, Any]] = (),
+    pair_networks: Sequence[Mapping[str, Any]] = (),
+) -> str:
+    """A report of any experiment: verdicts, figures, numbers, protocol, times."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("bipnet.experiments", "templates"),
         autoescape=True,
@@ -116,21 +173,18 @@ def render_report(
         lstrip_blocks=True,
     )
     environment.filters |= {"number": _number, "dataset": title_of, "plain": _plain}
-    summary = summarize(tables)
-    known = {choice.key for choice in CHOICES}
-    if fold:
-        settings = {"boxes": "accuracies below 50 % folded to 100 - x, not trimmed"} | dict(
-            settings
-        )
+    known = {choice.key for choice in choices}
     return environment.get_template("report.html.jinja").render(
-        figures=_drawn(tables, fold),
+        subject=subject,
+        figures=figures,
         findings=list(_by_place(claims)),
+        has_widths=any(finding.hidden is not None for finding in claims),
         counts={
             verdict: sum(finding.verdict == verdict for finding in claims) for verdict in VERDICTS
         },
-        networks=[row for row in summary["networks"] if "/" not in row["task"]],
-        pair_networks=_pair_networks(summary["networks"]),
-        choices=described_choices(settings),
+        networks=networks,
+        pair_networks=pair_networks,
+        choices=described_choices(settings, choices),
         settings={
             key: value for key, value in settings.items() if key not in known and key != "versions"
         },
@@ -152,9 +206,16 @@ def versions() -> dict[str, str]:
     }
 
 
-def _drawn(tables: Tables, fold: bool) -> Iterator[_Drawn]:
+def drawn(
+    figures: Sequence[PaperFigure],
+    tables: Tables,
+    numbers: Callable[[int, pd.DataFrame], Sequence[NumberTable]],
+    *,
+    fold: bool = False,
+) -> Iterator[Drawn]:
+    """Each figure as a picture, with its caption and, by ``numbers``, its numbers."""
     told: set[int] = set()
-    for figure in drawable(tables):
+    for figure in figures:
         picture = io.BytesIO()
         # As an image of its own, not inline: identifiers of one drawing cannot meet another's.
         drawing = figure.figure(tables, fold=fold)
@@ -163,13 +224,13 @@ def _drawn(tables: Tables, fold: bool) -> Iterator[_Drawn]:
         table = figure.table(tables)
         # A second look at a figure shows the same numbers: they are listed once.
         first = table is not None and figure.number not in told
-        yield _Drawn(
+        yield Drawn(
             figure,
             figure.caption_of(tables),
             f"data:image/svg+xml;base64,{source}",
             round(_PIXELS_PER_INCH * drawing.get_figwidth()),
             round(_PIXELS_PER_INCH * drawing.get_figheight()),
-            number_tables(figure.number, table) if first and table is not None else (),
+            numbers(figure.number, table) if first and table is not None else (),
         )
         told.add(figure.number)
 

@@ -83,6 +83,38 @@ SIGMA_COLUMNS: Mapping[str, str] = {
 """Figure 7 (and the vertical lines of Figures 1, 10, 12): standard deviation of all weights of a
 network, biases left out."""
 
+LANGUAGE_COLUMNS: Mapping[str, str] = {
+    "figure": "int64",
+    "layer": "str",
+    "model": "str",
+    "probe": "str",
+    "null_model": "str",
+    "fraction_removed": "float64",
+    "level": "float64",
+    "realization": "int64",
+    "f1": "float64",
+}
+"""Figures 5 and 9, and the map of all layers (figure 0): a row per point and draw.
+
+layer
+    Name of the one tensor that is probed, all others being as they are; "all" for the model as it
+    is.
+model
+    "float", or "signed": the layer binarised after the probe.
+probe
+    One of `PROBES`; "none" is the model as it is (float), or the layer just binarised (signed).
+null_model
+    "A" or "B" where the probe is "randomize" (after pruning), else "".
+fraction_removed
+    p of "prune" and "randomize"; 0 elsewhere.
+level
+    Standard deviation of the normal "noise"; q of "flip"; NaN elsewhere.
+realization
+    Number of the draw, 0 where nothing is left to chance.
+f1
+    Of the entities, micro average, in [0, 1] (seqeval).
+"""
+
 
 def checked_table(table: pd.DataFrame, columns: Mapping[str, str] = COLUMNS) -> pd.DataFrame:
     """The table with exactly these columns, in their order and dtypes.

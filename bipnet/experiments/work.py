@@ -159,7 +159,7 @@ def measure(
         for model, networks_ in models.items():
             found = networks_.score(inputs, classes)
             parts.append(_rows(found, first, {"model": model, "probe": probe, **point}))
-    return _parquet(pd.concat(parts, ignore_index=True))
+    return parquet(pd.concat(parts, ignore_index=True))
 
 
 def _probed(
@@ -219,7 +219,7 @@ def _rows(found: StackScores, first: int, columns: dict[str, Any]) -> pd.DataFra
 def sigma(needed: Sequence[bytes], *, first: int) -> bytes:
     """Standard deviation of all weights of each network of a `train` job: rows as Parquet."""
     values = sigmas(networks(needed[0]))
-    return _parquet(
+    return parquet(
         pd.DataFrame({"realization": np.arange(first, first + len(values)), "sigma": values})
     )
 
@@ -241,10 +241,11 @@ def compare_classes(
         for pair in rank_pairs(distances, data.class_names)
     ]
     rows += [(name, name, 0, float(distances[i, i])) for i, name in enumerate(data.class_names)]
-    return _parquet(pd.DataFrame(rows, columns=["first", "second", "rank", "distance"]))
+    return parquet(pd.DataFrame(rows, columns=["first", "second", "rank", "distance"]))
 
 
-def _parquet(table: pd.DataFrame) -> bytes:
+def parquet(table: pd.DataFrame) -> bytes:
+    """The content of a job's file of rows."""
     buffer = io.BytesIO()
     table.to_parquet(buffer, index=False)
     return buffer.getvalue()

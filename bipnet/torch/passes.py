@@ -51,6 +51,7 @@ class Passes:
         self._device = checked_device(device)
         self._budget = budget
         self._prefix: Prefix | None = None
+        self._changed: tuple[int, frozenset[int]] | None = None
 
     def __len__(self) -> int:
         return len(self._batches)
@@ -74,14 +75,17 @@ class Passes:
         """Until the block ends, run only what ``changed`` can change.
 
         All other parameters must stay as they are. Gives the kept outputs, None where there is
-        nothing to keep.
+        nothing to keep. Within such a block one for the same model and fewer parameters keeps
+        nothing anew.
         """
-        before = self._prefix
+        before = self._prefix, self._changed
+        what = (id(model), frozenset(tensor.data_ptr() for tensor in changed))
+        if self._changed is None or what[0] != self._changed[0] or not what[1] <= self._changed[1]:
+            self._prefix, self._changed = self._kept(model, changed), what
         try:
-            self._prefix = self._kept(model, changed)
             yield self._prefix
         finally:
-            self._prefix = before
+            self._prefix, self._changed = before
 
     def _kept(self, model: nn.Module, changed: Sequence[torch.Tensor]) -> Prefix | None:
         if not self._batches:

@@ -54,6 +54,7 @@ def probe(
     layers: str | Sequence[str] | None = None,
     each: bool = False,
     biases: bool = False,
+    untouched: bool = True,
     n_realizations: int = 5,
     index: int = 0,
     rng: RNGLike | Seed = None,
@@ -97,6 +98,8 @@ def probe(
     biases
         Prune, noise and binarise the bias vectors of the layers as well, by their own ranking.
         They are never flipped or randomised.
+    untouched
+        First evaluate the model as it is, and binarised.
     n_realizations
         Draws per level of "noise" and null models. "prune", "flip" and binarising leave nothing
         to chance: they are evaluated once, and their table has no rows of other realizations.
@@ -120,8 +123,8 @@ def probe(
     - layer: "all", or with ``each`` the name of the layer that is probed ("all" for the model as
       it is, which is evaluated once);
     - model: "float", or "signed" (binarised);
-    - probe: "none" (the first rows: the model as it is, and binarised), "prune", "noise",
-      "flip", or "randomize" for a null model;
+    - probe: "none" (the first rows, if ``untouched``: the model as it is, and binarised),
+      "prune", "noise", "flip", or "randomize" for a null model;
     - null_model: "A" to "G", or "";
     - fraction_removed: p of "prune" and null models, else 0;
     - level: a of "noise", q of "flip", else NaN;
@@ -181,7 +184,7 @@ def probe(
     grid = treatment.checked_levels(levels)
     kinds = _checked_signed(signed)
     groups = grouped(list_layers(model, layers), each=each, biases=biases)
-    untouched: list[tuple[Any, ...]] = []
+    first_rows: list[tuple[Any, ...]] = []
     rows: list[tuple[Any, ...]] = []
 
     def row(group: str, kind: bool, treatment: Treatment | None, level: float, *rest: Any) -> Any:
@@ -195,23 +198,26 @@ def probe(
         return (group, MODELS[kind], probe, letter, fraction, other, *rest)
 
     signs = Treatment("binarize", None, chance, news)
-    n_points = len(grid) * treatment.n_realizations * len(kinds) + (True in kinds)
+    at_first = kinds if untouched else []
+    n_points = len(grid) * treatment.n_realizations * len(kinds) + (True in at_first)
     with (
-        progress_bar((False in kinds) + n_points * len(groups), f"probe {treatment.name}") as bar,
+        progress_bar(
+            (False in at_first) + n_points * len(groups), f"probe {treatment.name}"
+        ) as bar,
         Scorer(model, evaluate, groups, bar.update) as score,
     ):
-        if False in kinds:
+        if False in at_first:
             group_name = groups[0].name if len(groups) == 1 else ALL_LAYERS
             n_edges = sum(total_edges(group.values()) for group in groups)
-            untouched.append(
+            first_rows.append(
                 row(group_name, False, None, 0, 0, n_edges, score("the model as it is"))
             )
         for group in groups:
             with score.probing(group, n_points):
-                for _, values in signs.applied(group) if True in kinds else ():
+                for _, values in signs.applied(group) if True in at_first else ():
                     what = f"the signed model, layer {group.name}"
                     rest = (0, total_edges(values), score(what, values))
-                    untouched.append(row(group.name, True, None, 0, *rest))
+                    first_rows.append(row(group.name, True, None, 0, *rest))
                 for level in grid:
                     for realization, probed in treatment.applied(group, level):
                         for kind in kinds:
@@ -222,7 +228,7 @@ def probe(
                             )
                             rest = (realization, total_edges(values), score(what, values))
                             rows.append(row(group.name, kind, treatment, level, *rest))
-    table: pd.DataFrame = data_frame(untouched + rows, dict(PROBE_COLUMNS))
+    table: pd.DataFrame = data_frame(first_rows + rows, dict(PROBE_COLUMNS))
     if treatment.probe == "noise":
         table.attrs["distribution"] = distribution
     return table

@@ -104,7 +104,7 @@ class Claim:
     criterion
         How the verdict is reached, in words.
     measure
-        The same, in code.
+        The same, in code: of an `Evidence`, or of what a language model's tables give.
     datasets
         Data sets it speaks of; empty: any.
     """
@@ -114,7 +114,7 @@ class Claim:
     place: str
     figures: tuple[int, ...]
     criterion: str
-    measure: Callable[[Evidence], Measured] = field(repr=False)
+    measure: Callable[[Any], Measured] = field(repr=False)
     datasets: tuple[str, ...] = ()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -66,6 +66,11 @@ class PaperFigure:
     columns: Mapping[str, str] = field(default_factory=lambda: COLUMNS)
     probe: str = ""
 
+    @property
+    def label(self) -> str:
+        """What it is called in print; number 0 is none of the paper's."""
+        return f"Figure {self.number}" if self.number else "Beyond the paper"
+
     def table(self, tables: Tables) -> pd.DataFrame | None:
         """The checked rows this figure is drawn from; None where there are none."""
         table = tables.get(self.number)
@@ -114,6 +119,8 @@ class PaperFigure:
             low, high = int(counts.min()), int(counts.max())
             n = f"{low}" if low == high else f"{low} to {high}"
             hidden = ", ".join(str(width) for width in sorted(set(table["hidden"])))
+        elif table is not None and "realization" in table:
+            n = str(table["realization"].nunique())
         return self.caption.format(n=n, hidden=hidden, number=self.number)
 
 
@@ -131,9 +138,10 @@ def unique_networks(sigma: pd.DataFrame) -> pd.DataFrame:
     return sigma.drop_duplicates(["dataset", "task", "hidden", "realization"])
 
 
-def drawable(tables: Tables) -> list[PaperFigure]:
-    """The figures these tables suffice for, in the paper's order."""
-    return [figure for figure in FIGURES if figure.table(tables) is not None]
+def drawable(tables: Tables, figures: Sequence[PaperFigure] | None = None) -> list[PaperFigure]:
+    """Those of ``figures`` (the MLPs' by default) these tables suffice for, in their order."""
+    known = FIGURES if figures is None else figures
+    return [figure for figure in known if figure.table(tables) is not None]
 
 
 def _probes(number: int) -> tuple[PaperFigure, PaperFigure]:

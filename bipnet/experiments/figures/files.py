@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -11,7 +11,7 @@ import matplotlib
 
 from bipnet._atomic import new_file, require_free_output
 from bipnet.errors import InputError
-from bipnet.experiments.figures.catalogue import Tables, drawable
+from bipnet.experiments.figures.catalogue import PaperFigure, Tables, drawable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,6 +32,7 @@ def write_figures(
     tables: Tables,
     folder: str | Path,
     *,
+    figures: Sequence[PaperFigure] | None = None,
     formats: Collection[str] = ("png", "pdf"),
     dpi: int = 300,
     fold: bool = False,
@@ -45,6 +46,8 @@ def write_figures(
         Number of the figure -> its table.
     folder
         Where they go; made if its parent exists.
+    figures
+        Which ones there are; those about MLPs by default.
     formats
         Of "png", "pdf" and "svg".
     dpi
@@ -71,17 +74,17 @@ def write_figures(
             f"formats must be of {', '.join(FORMATS)}, got {', '.join(map(repr, unknown))}"
         )
     folder = Path(folder)
-    figures = drawable(tables)
+    drawn_figures = drawable(tables, figures)
     paths = {
         figure.name: [folder / f"{figure.name}.{ending}" for ending in formats]
-        for figure in figures
+        for figure in drawn_figures
     }
     if not folder.is_dir():
         require_free_output(folder, force=False)
     folder.mkdir(exist_ok=True)
     for path in (path for group in paths.values() for path in group):
         require_free_output(path, force)
-    for figure in figures:
+    for figure in drawn_figures:
         drawn = figure.figure(tables, fold=fold)
         for path in paths[figure.name]:
             with new_file(path, force=force) as partial, partial.open("wb") as file:

@@ -153,7 +153,7 @@ def null_models_figure(table: pd.DataFrame, *, fold: bool = False) -> Figure:
         if ax is not panels[0][0]:
             ax.set_ylabel("")
     _share_heights(panels)
-    _letter(panels, y=1.10, first="b")  # the paper's panel a explains the null models
+    letter_panels(panels, y=1.10, first="b")  # the paper's panel a explains the null models
     return figure
 
 
@@ -198,7 +198,7 @@ def gaps_figure(table: pd.DataFrame) -> Figure:
     engine = figure.get_layout_engine()
     assert isinstance(engine, ConstrainedLayoutEngine)
     engine.set(wspace=0.06)  # room between a colour bar's label and the next panel
-    _letter(panels, y=1.04)
+    letter_panels(panels, y=1.04)
     return figure
 
 
@@ -255,7 +255,7 @@ def _panels(n_rows: int, n_columns: int, *, height: float) -> tuple[Figure, list
 
 
 def _finished(figure: Figure, panels: Sequence[Sequence[Axes]], *, legend: bool = True) -> Figure:
-    _letter(panels)
+    letter_panels(panels)
     if legend:
         handles: dict[str, Line2D] = {}
         for row in panels:
@@ -284,7 +284,8 @@ def _share_heights(panels: Sequence[Sequence[Axes]]) -> None:
             ax.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
 
 
-def _letter(panels: Sequence[Sequence[Axes]], y: float = 1.03, first: str = "a") -> None:
+def letter_panels(panels: Sequence[Sequence[Axes]], y: float = 1.03, first: str = "a") -> None:
+    """A bold letter at the upper left of each visible panel, if there are several."""
     letters = iter("abcdefghijklmnopqrstuvwxyz"[ord(first) - ord("a") :])
     visible = [ax for row in panels for ax in row if ax.get_visible()]
     if len(visible) < 2:

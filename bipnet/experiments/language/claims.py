@@ -1,0 +1,290 @@
+"""Section 5: what the paper says of the layers of a language model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from bipnet.experiments.claims.claim import Claim, Finding, Measured, NotMeasuredError, Verdict
+from bipnet.experiments.language.layers import blocks_of, short_name
+from bipnet.experiments.tables import LANGUAGE_COLUMNS, checked_table
+
+HARMLESS = 0.02
+"""F1 that may be lost where a probe "has virtually no impact"."""
+CLEARLY = 0.02
+"""One loss is larger than another if by this much."""
+HELPS = 0.01
+"""Pruning or flipping more has improved F1 if by this much."""
+REASONABLE = 0.5
+"""Share of the model's F1 that is still "reasonable"."""
+REMAINS_HIGH = 0.8
+"""Share of the model's F1 that is still "high"."""
+
+
+@dataclass(frozen=True, eq=False)
+class LanguageEvidence:
+    """The tables of Figures 5 and 9 of one model; either may be empty."""
+
+    pruning: pd.DataFrame
+    noise: pd.DataFrame
+
+    @property
+    def original(self) -> float:
+        """F1 of the model as it is."""
+        rows = self.pruning
+        found = rows.loc[(rows["probe"] == "none") & (rows["model"] == "float"), "f1"]
+        if found.empty:
+            raise NotMeasuredError("the model as it is was not scored")
+        return float(found.iloc[0])
+
+    def layers(self, place: str) -> list[str]:
+        """Layers that are "early" or "late"."""
+        table = self.pruning if len(self.pruning) else self.noise
+        names = [name for name in dict.fromkeys(table["layer"]) if name != "all"]
+        found = [name for name, where in blocks_of(names).items() if where == place]
+        if not found:
+            raise NotMeasuredError(f"no {place} layer was probed")
+        return found
+
+    def curve(self, layer: str, probe: str, model: str, null_model: str = "") -> pd.Series[float]:
+        """Median F1 by p, sigma or q."""
+        table = self.pruning if probe in ("prune", "randomize") else self.noise
+        by = "fraction_removed" if probe in ("prune", "randomize") else "level"
+        rows = table[
+            (table["layer"] == layer)
+            & (table["probe"] == probe)
+            & (table["model"] == model)
+            & (table["null_model"] == null_model)
+        ]
+        if rows.empty:
+            raise NotMeasuredError(f"no {probe} {null_model} rows of {layer} ({model})")
+        return rows.groupby(by)["f1"].median()
+
+    def lost(self, layer: str, how: str) -> float:
+        """F1 lost at the smallest p: by "binarize", "A" or "B"."""
+        if how == "binarize":
+            curve = self.curve(layer, "prune", "signed")
+        else:
+            curve = self.curve(layer, "randomize", "float", how)
+        return self.original - float(curve.iloc[0])
+
+
+def _losses(evidence: LanguageEvidence, how: str, place: str) -> dict[str, float]:
+    return {f"{short_name(layer)}": evidence.lost(layer, how) for layer in evidence.layers(place)}
+
+
+def _early_lose_more(how: str) -> Callable[[LanguageEvidence], Measured]:
+    def measure(evidence: LanguageEvidence) -> Measured:
+        early = _losses(evidence, how, "early")
+        late = _losses(evidence, how, "late")
+        lead = _mean(early) - _mean(late)
+        numbers = {"mean of the early layers": _mean(early), "of the late ones": _mean(late)}
+        return Measured(lead >= CLEARLY, numbers | early | late)
+
+    return measure
+
+
+def _harmless_late(how: str) -> Callable[[LanguageEvidence], Measured]:
+    def measure(evidence: LanguageEvidence) -> Measured:
+        late = _losses(evidence, how, "late")
+        return Measured(max(late.values()) <= HARMLESS, late)
+
+    return measure
+
+
+def _pruning_helps(evidence: LanguageEvidence) -> Measured:
+    gains = {}
+    for layer in evidence.layers("early"):
+        curve = evidence.curve(layer, "prune", "signed")
+        gains[short_name(layer)] = float(curve.max() - curve.iloc[0])
+    return Measured(max(gains.values()) >= HELPS, gains)
+
+
+def _extreme(evidence: LanguageEvidence) -> Measured:
+    numbers = {"model as it is": evidence.original}
+    for layer in evidence.layers("late"):
+        curve = evidence.curve(layer, "prune", "signed")
+        at = curve.index[curve.index >= 0.9]
+        if not len(at):
+            raise NotMeasuredError("no p of 0.9 or more")
+        numbers[f"{short_name(layer)} at p = {at[0]:g}"] = float(curve.loc[at[0]])
+    kept = min(list(numbers.values())[1:])
+    return Measured(kept >= REMAINS_HIGH * evidence.original, numbers)
+
+
+def _reasonable_under_a(evidence: LanguageEvidence) -> Measured:
+    numbers = {"model as it is": evidence.original}
+    kept = []
+    for place in ("early", "late"):
+        for layer in evidence.layers(place):
+            if _BLOCK_LAYER in short_name(layer):
+                kept.append(float(evidence.curve(layer, "randomize", "float", "A").iloc[0]))
+                numbers[short_name(layer)] = kept[-1]
+    if not kept:
+        raise NotMeasuredError("no layer within a block was probed")
+    return Measured(min(kept) >= REASONABLE * evidence.original, numbers)
+
+
+_BLOCK_LAYER = "layer "
+
+
+def _binarising_worse_than_b(evidence: LanguageEvidence) -> Measured:
+    binarised = _losses(evidence, "binarize", "early")
+    randomised = _losses(evidence, "B", "early")
+    numbers = {
+        "mean lost by binarising": _mean(binarised),
+        "mean lost by B": _mean(randomised),
+    }
+    return Measured(_mean(binarised) >= _mean(randomised) + CLEARLY, numbers)
+
+
+def _positional_flip(evidence: LanguageEvidence) -> Measured:
+    names = [name for name in dict.fromkeys(evidence.noise["layer"]) if "position" in name]
+    if not names:
+        raise NotMeasuredError("no position embeddings were probed")
+    curve = evidence.curve(names[0], "flip", "float")
+    lowest = float(curve.min())
+    numbers = {
+        "lowest F1": lowest,
+        "at q": float(curve.index[int(curve.argmin())]),
+        "F1 at q = 0": float(curve.iloc[0]),
+        "F1 at the largest q": float(curve.iloc[-1]),
+    }
+    return Measured(
+        float(curve.iloc[-1]) >= lowest + HELPS and float(curve.iloc[0]) >= lowest + HELPS, numbers
+    )
+
+
+def _mean(values: Mapping[str, float]) -> float:
+    return sum(values.values()) / len(values)
+
+
+_MORE = (
+    "the early layers (embeddings, first block) lose on average at least"
+    f" {100 * CLEARLY:.0f} points more F1 than the late ones (last block, classifier), at the"
+    " smallest p"
+)
+_PLACE = "section 5"
+
+LANGUAGE_CLAIMS: tuple[Claim, ...] = (
+    Claim(
+        "early-least-robust",
+        "The earliest layers are the least robust: binarising them costs most.",
+        f"{_PLACE}; Figure 5a, d",
+        (5,),
+        f"by binarising, {_MORE}",
+        _early_lose_more("binarize"),
+    ),
+    Claim(
+        "pruning-helps-early",
+        "Simple pruning of the smallest-magnitude weights can improve the performance of the"
+        " earliest layers.",
+        "section 1; Figure 5a",
+        (5,),
+        f"binarised, one of the early layers gains at least {100 * HELPS:.0f} point of F1 at some p"
+        " over the smallest p",
+        _pruning_helps,
+    ),
+    Claim(
+        "signs-suffice-late",
+        "Deeper layers can be binarised at inference time without any loss.",
+        "section 1; Figure 5d",
+        (5,),
+        f"binarising costs none of the late layers more than {100 * HARMLESS:.0f} points of F1, at"
+        " the smallest p",
+        _harmless_late("binarize"),
+    ),
+    Claim(
+        "late-survive-pruning",
+        "The deepest layers remain remarkably robust: even under extreme edge removal, their"
+        " binarized counterparts sustain high F1 scores.",
+        f"{_PLACE}; Figure 5a",
+        (5,),
+        f"binarised, each late layer keeps {100 * REMAINS_HIGH:.0f} % of the model's F1 at the"
+        " first p from 0.9 on",
+        _extreme,
+    ),
+    Claim(
+        "A-reasonable",
+        "Under randomization A the model still retains reasonable performance.",
+        f"{_PLACE}; Figure 5b",
+        (5,),
+        f"under A each probed layer of a block keeps {100 * REASONABLE:.0f} % of the model's F1, at"
+        " the smallest p",
+        _reasonable_under_a,
+    ),
+    Claim(
+        "B-harmless-late",
+        "Randomization B has virtually no impact on the F1 score in the later layers.",
+        f"{_PLACE}; Figure 5c, f",
+        (5,),
+        f"B costs none of the late layers more than {100 * HARMLESS:.0f} points of F1, at the"
+        " smallest p",
+        _harmless_late("B"),
+    ),
+    Claim(
+        "binarising-worse-than-B",
+        "Binarization causes a substantially larger performance drop in the early layers than B.",
+        f"{_PLACE}; Figure 5d, f",
+        (5,),
+        f"on average the early layers lose at least {100 * CLEARLY:.0f} points more F1 by"
+        " binarising than by B, at the smallest p",
+        _binarising_worse_than_b,
+    ),
+    Claim(
+        "B-early-more",
+        "B follows the same relative layer-wise pattern, with early layers more affected than"
+        " later ones.",
+        f"{_PLACE}; Figure 5f",
+        (5,),
+        f"by B, {_MORE}",
+        _early_lose_more("B"),
+    ),
+    Claim(
+        "positional-flip",
+        "Under sign flipping, the positional-encoding layer's performance curve becomes"
+        " non-monotonic.",
+        "section 5; Figure 9c",
+        (9,),
+        f"the lowest F1 lies at least {100 * HELPS:.0f} point below both ends of the curve",
+        _positional_flip,
+    ),
+)
+"""Every claim that is looked at, in the paper's order."""
+
+
+def evaluate_language_claims(tables: Mapping[int, pd.DataFrame], model: str) -> list[Finding]:
+    """Judge every claim from the tables alone.
+
+    Parameters
+    ----------
+    tables
+        Of Figures 5 and 9; what is missing is "not measured".
+    model
+        What the verdicts are about, in print.
+
+    Returns
+    -------
+    One finding per claim.
+    """
+    empty = pd.DataFrame(columns=list(LANGUAGE_COLUMNS))
+    checked = {number: checked_table(table, LANGUAGE_COLUMNS) for number, table in tables.items()}
+    evidence = LanguageEvidence(checked.get(5, empty), checked.get(9, empty))
+    findings = []
+    for claim in LANGUAGE_CLAIMS:
+        (figure,) = claim.figures
+        if figure not in checked:
+            reason = f"there is no table of Figure {figure}"
+            findings.append(Finding(claim, figure, model, None, "not measured", reason=reason))
+            continue
+        try:
+            measured = claim.measure(evidence)
+        except NotMeasuredError as lacking:
+            found = Finding(claim, figure, model, None, "not measured", reason=str(lacking))
+        else:
+            verdict: Verdict = "holds" if measured.holds else "does not hold"
+            found = Finding(claim, figure, model, None, verdict, measured.numbers)
+        findings.append(found)
+    return findings

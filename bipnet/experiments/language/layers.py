@@ -1,0 +1,117 @@
+"""Which layers of a model the paper's six are, and which of a model's layers are early or late."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from torch import nn
+
+from bipnet.errors import InputError
+from bipnet.torch.layers import ModuleLayer, list_layers, survey
+
+_SIX = {
+    "distilbert": (
+        "distilbert.embeddings.position_embeddings",
+        "distilbert.transformer.layer.{block}.ffn.lin1",
+        "distilbert.transformer.layer.{block}.ffn.lin2",
+    ),
+    **{
+        kind: (
+            f"{kind}.embeddings.position_embeddings",
+            f"{kind}.encoder.layer.{{block}}.intermediate.dense",
+            f"{kind}.encoder.layer.{{block}}.output.dense",
+        )
+        for kind in ("bert", "roberta", "electra")
+    },
+}
+"""By model type: position embeddings, and the two linear layers behind a block's attention."""
+
+_BLOCK = re.compile(r"\.(\d+)\.")
+
+
+def paper_layers(model: nn.Module) -> list[str]:
+    """Names of the six layers that the paper probes, in the order of the model.
+
+    Raises
+    ------
+    InputError
+        A kind of model for which nobody has said which they are; lists the model's layers.
+    """
+    config = getattr(model, "config", None)
+    kind = str(getattr(config, "model_type", type(model).__name__))
+    n_blocks = getattr(config, "num_hidden_layers", None)
+    if kind not in _SIX or not n_blocks:
+        names = ", ".join(layer.info.name for layer in survey(model)[0][:12])
+        raise InputError(
+            f"the paper's six layers are not known for a {kind} model: name layers with --layers;"
+            f" it has {names} ..."
+        )
+    position, first, second = _SIX[kind]
+    globs = [
+        position,
+        *(one.format(block=block) for block in (0, n_blocks - 1) for one in (first, second)),
+        "classifier",
+    ]
+    return names_of(model, globs)
+
+
+def names_of(model: nn.Module, globs: Sequence[str]) -> list[str]:
+    """Names of the layers that globs choose, each once, in the order of the model."""
+    return [layer.info.name for layer in _whole(list_layers(model, globs))]
+
+
+def linear_layers(model: nn.Module) -> list[str]:
+    """Names of all linear layers, in the order of the model."""
+    return [layer.info.name for layer in _whole(list_layers(model))]
+
+
+def blocks_of(names: Sequence[str]) -> dict[str, str]:
+    """Where in the model each layer is: "early", "late" or "middle".
+
+    Early are embeddings and the first block among them, late are the last block and what comes
+    after it.
+
+    Examples
+    --------
+    >>> blocks_of(["embed.weight", "layer.0.a.weight", "layer.5.a.weight", "classifier.weight"])
+    {'embed.weight': 'early', 'layer.0.a.weight': 'early', 'layer.5.a.weight': 'late', \
+'classifier.weight': 'late'}
+    """
+    numbers = [int(match[1]) if (match := _BLOCK.search(name)) else None for name in names]
+    blocks = [number for number in numbers if number is not None]
+    first, last = (min(blocks), max(blocks)) if blocks else (0, 0)
+    places = {}
+    for name, number in zip(names, numbers, strict=True):
+        if number is None:
+            places[name] = "early" if "embed" in name else "late"
+        elif first == last:
+            places[name] = "middle"
+        else:
+            places[name] = {first: "early", last: "late"}.get(number, "middle")
+    return places
+
+
+def short_name(layer: str) -> str:
+    """What stands in a legend.
+
+    Examples
+    --------
+    >>> short_name("distilbert.transformer.layer.0.ffn.lin1.weight")
+    'layer 0, ffn.lin1'
+    >>> short_name("distilbert.embeddings.position_embeddings.weight")
+    'position_embeddings'
+    >>> short_name("classifier.weight")
+    'classifier'
+    """
+    name = layer.removesuffix(".weight")
+    match = _BLOCK.search(f"{name}.")
+    if match:
+        rest = name[match.end() :]
+        return f"layer {match[1]}, {rest}" if rest else f"layer {match[1]}"
+    return name.rpartition(".")[2]
+
+
+def _whole(layers: Sequence[ModuleLayer]) -> list[ModuleLayer]:
+    """Those that are a tensor of their own: experts and groups share one, and a name."""
+    return [layer for layer in layers if layer.piece == 0]

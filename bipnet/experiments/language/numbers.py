@@ -1,0 +1,67 @@
+"""The numbers of the study's figures as tables to be read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from bipnet.experiments.language.layers import short_name
+from bipnet.experiments.language.losses import map_losses
+from bipnet.experiments.language.plan import MAP
+from bipnet.experiments.number_tables import NumberTable, band
+
+_CURVES = {
+    5: (
+        ("Pruning", "prune", "", "float", "fraction_removed", "p"),
+        ("Pruning, then binarising", "prune", "", "signed", "fraction_removed", "p"),
+        ("Pruning, then null model A", "randomize", "A", "float", "fraction_removed", "p"),
+        ("Pruning, then null model B", "randomize", "B", "float", "fraction_removed", "p"),
+    ),
+    9: (
+        ("Noise", "noise", "", "float", "level", "sd"),
+        ("Noise, then binarising", "noise", "", "signed", "level", "sd"),
+        ("Sign flips", "flip", "", "float", "level", "q"),
+        ("Sign flips, then binarising", "flip", "", "signed", "level", "q"),
+    ),
+}
+
+
+def language_numbers(number: int, table: pd.DataFrame) -> list[NumberTable]:
+    """The tables under one figure: F1 in %, median (IQR) over draws."""
+    return list(_map_tables(table) if number == MAP else _curve_tables(number, table))
+
+
+def _curve_tables(number: int, table: pd.DataFrame) -> Iterator[NumberTable]:
+    for title, probe, letter, model, column, strength in _CURVES[number]:
+        rows = table[
+            (table["probe"] == probe) & (table["null_model"] == letter) & (table["model"] == model)
+        ]
+        if rows.empty:
+            continue
+        layers = list(dict.fromkeys(rows["layer"]))
+        grid = sorted(set(rows[column]))
+        cells = {key: group["f1"] for key, group in rows.groupby(["layer", column])}
+        yield NumberTable(
+            f"{title}: F1 in %, median (IQR)",
+            [strength, *map(short_name, layers)],
+            [
+                [
+                    f"{at:.6g}",
+                    *(band(cells[name, at]) if (name, at) in cells else "" for name in layers),
+                ]
+                for at in grid
+            ],
+        )
+
+
+def _map_tables(table: pd.DataFrame) -> Iterator[NumberTable]:
+    lost = map_losses(table)
+    yield NumberTable(
+        "F1 lost in points, median over draws",
+        ["layer", *map(str, lost.columns)],
+        [
+            [str(layer).removesuffix(".weight"), *(f"{100 * value:.1f}" for value in row)]
+            for layer, row in zip(lost.index, lost.to_numpy(), strict=True)
+        ],
+    )

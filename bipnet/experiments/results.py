@@ -1,0 +1,195 @@
+"""What runs of every kind share: their folder, their jobs in stages, what they print."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+import bipnet
+from bipnet._atomic import new_file
+from bipnet._progress import Stopwatch, progress_bar
+from bipnet._streams import STREAM_VERSION
+from bipnet.errors import InputError
+from bipnet.experiments.claims import Finding
+from bipnet.experiments.jobs import Job, Runner
+
+PROTOCOL = "protocol.json"
+_SOFTWARE = ("bipnet", "torch", "numpy", "pandas", "python", "machine")
+
+
+@dataclass
+class Results:
+    """What a run made.
+
+    Attributes
+    ----------
+    tables
+        By figure; see `bipnet.experiments.tables`.
+    settings
+        The protocol: plain data.
+    n_done, n_kept
+        Jobs done, and jobs found done from before.
+    seconds
+        Time per stage.
+    findings
+        The verdict on each claim of the paper.
+    files
+        Pictures, and last the report.
+    """
+
+    tables: dict[int, pd.DataFrame]
+    settings: dict[str, Any]
+    n_done: int = 0
+    n_kept: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    files: list[Path] = field(default_factory=list)
+
+    def summary(self) -> dict[str, Any]:
+        """Medians and quartiles: plain data."""
+        raise NotImplementedError
+
+    def as_json(self) -> dict[str, Any]:
+        """Protocol, medians and quartiles, verdicts, jobs and stages: plain data."""
+        return {
+            "settings": self.settings,
+            "rows": {str(figure): len(table) for figure, table in self.tables.items()},
+            "summary": self.summary(),
+            "claims": [finding.as_dict() for finding in self.findings],
+            "jobs": {"done": self.n_done, "kept": self.n_kept},
+            "seconds": {stage: round(time, 3) for stage, time in self.seconds.items()},
+            "files": [str(path) for path in self.files],
+        }
+
+    def as_text(self) -> str:
+        """What was done, which claims hold, and the time of each stage."""
+        figures = [str(figure) for figure in self.tables if figure > 0]
+        lines = [
+            f"figures {', '.join(figures)}: {self.n_done} jobs done,"
+            f" {self.n_kept} found done from before"
+        ]
+        counts = Counter(finding.verdict for finding in self.findings)
+        if counts:
+            lines.append(
+                "claims of the paper: "
+                + ", ".join(f"{number} {verdict}" for verdict, number in counts.items())
+            )
+        lines += [f"  {stage:<22}{time:8.1f} s" for stage, time in self.seconds.items()]
+        if self.files:
+            lines.append(f"written: {self.files[-1]}, and tables and pictures beside it")
+        return "\n".join(lines)
+
+    def work_through(
+        self, stages: Mapping[str, Sequence[Job]], runner: Runner, watch: Stopwatch
+    ) -> None:
+        """Do all jobs, stage by stage, and let the runner's processes go."""
+        try:
+            for stage, jobs in stages.items():
+                n_missing = len(runner.missing(jobs))
+                self.n_kept += len(jobs) - n_missing
+                with watch.stage(stage), progress_bar(n_missing, stage) as bar:
+                    self.n_done += runner.run(jobs, progress=bar.update)
+        finally:
+            runner.close()
+
+
+class ResultsFolder:
+    """A folder that holds the results of one protocol and of no other.
+
+    Parameters
+    ----------
+    path
+        Made if its parent exists.
+    protocol
+        Everything the numbers depend on: plain data.
+    force
+        Take the folder over from another protocol.
+
+    Raises
+    ------
+    InputError
+        It holds results of another protocol.
+    """
+
+    def __init__(self, path: Path, protocol: dict[str, Any], *, force: bool) -> None:
+        self.path = path
+        self._protocol = protocol
+        if not path.is_dir():
+            path.mkdir()
+        if not force:
+            self._require_same_protocol()
+        with new_file(path / PROTOCOL, force=True) as partial:
+            partial.write_text(json.dumps(protocol, indent=2) + "\n")
+
+    @property
+    def jobs(self) -> Path:
+        return self.path / "jobs"
+
+    def subfolder(self, name: str) -> Path:
+        """A folder in it, which is there afterwards."""
+        folder = self.path / name
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    def write_table(self, table: pd.DataFrame, name: str) -> None:
+        """As Parquet, with the protocol in its metadata, and as CSV."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        folder = self.subfolder("tables")
+        arrow = pa.Table.from_pandas(table, preserve_index=False)
+        text = json.dumps(self._protocol, sort_keys=True)
+        arrow = arrow.replace_schema_metadata({**(arrow.schema.metadata or {}), b"protocol": text})
+        with new_file(folder / f"{name}.parquet", force=True) as partial:
+            pq.write_table(arrow, partial)
+        with new_file(folder / f"{name}.csv", force=True) as partial:
+            table.to_csv(partial, index=False, lineterminator="\n")
+
+    def _require_same_protocol(self) -> None:
+        path = self.path / PROTOCOL
+        if not path.exists():
+            return
+        try:
+            before = json.loads(path.read_text())
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"{path} cannot be read ({error}): use another folder, or --force"
+            ) from None
+        now = json.loads(json.dumps(self._protocol))
+        differ = [
+            f"{name} was {before.get(name)!r} and is {now.get(name)!r}"
+            for name in sorted({*before, *now})
+            if before.get(name) != now.get(name)
+        ]
+        if differ:
+            raise InputError(
+                f"{self.path} holds results of another protocol ({'; '.join(differ)}): use another"
+                " folder, or --force to replace its tables (finished jobs of either are kept)"
+            )
+
+
+def software() -> dict[str, Any]:
+    """The part of every protocol that names versions."""
+    return {
+        "stream_version": STREAM_VERSION,
+        "bipnet": bipnet.__version__,
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "pandas": pd.__version__,
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+    }
+
+
+def versions_of(protocol: Mapping[str, Any]) -> dict[str, Any]:
+    """The versions that a protocol names."""
+    return {name: protocol[name] for name in _SOFTWARE if name in protocol}
