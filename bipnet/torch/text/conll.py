@@ -43,7 +43,8 @@ class Sentence:
     tags: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        if str in (type(self.words), type(self.tags)):
+        given: tuple[object, ...] = (self.words, self.tags)
+        if any(isinstance(one, str) for one in given):
             raise InputError(
                 f"a sentence needs words and tags one by one, ('Anna', 'ran'), got {self.words!r}"
                 f" and {self.tags!r}"

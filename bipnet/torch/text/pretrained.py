@@ -92,32 +92,39 @@ def open_pretrained(
     before, showed_progress = loading.get_verbosity(), loading.is_progress_bar_enabled()
     loading.set_verbosity_error()
     loading.disable_progress_bar()
+    part = "tokenizer"
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(where, **options)
+        part = "model"
         model, found = getattr(transformers, _CLASSES[task]).from_pretrained(
             where,
             dtype="auto" if dtype is None else _DTYPES[dtype],
             use_safetensors=True,
             output_loading_info=True,
+            ignore_mismatched_sizes=True,  # they are refused below, by name
             **options,
         )
     except Exception as error:  # of a damaged file: tokenizers raise no class of their own
         reason = " ".join(str(error).split())[:300]
         if not is_folder:
+            hub = "could be fetched" if download else "is in the local cache (nothing was fetched)"
             raise MissingFileError(
-                f"no folder {name}, and no model of that name"
-                + (
-                    " could be fetched"
-                    if download
-                    else " in the local cache (download it to fetch it from the hub)"
-                )
-                + f": {reason}"
+                f"no folder {name}, and no model of that name {hub}: {reason}"
             ) from None
-        raise FileFormatError(f"{name} cannot be read as a model for {task}: {reason}") from None
+        pickled = (Path(name) / "pytorch_model.bin").is_file() and "safetensors" in reason
+        hint = "; pickled weights are not read: save them as safetensors first" if pickled else ""
+        raise FileFormatError(
+            f"{name} cannot be read as a model for {task}: its {part}: {reason}{hint}"
+        ) from None
     finally:
         loading.set_verbosity(before)
         if showed_progress:
             loading.enable_progress_bar()
+    for key, stored, wanted in sorted(found["mismatched_keys"]):
+        raise FileFormatError(
+            f"{name}: the weights do not fit config.json: {key} is {tuple(stored)}, and"
+            f" {tuple(wanted)} by the config"
+        )
     missing = sorted(found["missing_keys"])
     if missing:
         shown = ", ".join(missing[:4])

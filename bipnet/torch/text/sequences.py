@@ -144,7 +144,7 @@ class SequenceClassification:
 
 def _pairs(texts: Sequence[Any]) -> list[tuple[str, ...]]:
     """Every text as a tuple of one or two strings, of two if one of them is."""
-    pairs = [(text,) if isinstance(text, str) else tuple(text) for text in texts]
+    pairs = [tuple(text) if isinstance(text, (tuple, list)) else (text,) for text in texts]
     for number, pair in enumerate(pairs):
         if not all(isinstance(one, str) for one in pair) or len(pair) not in (1, 2):
             raise InputError(f"text {number} must be a string or a pair of them, got {pair!r:.80}")
