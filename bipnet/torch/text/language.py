@@ -130,6 +130,22 @@ class CausalLM(_LanguageEvaluator):
     ------
     InputError
         A text of fewer than two tokens.
+
+    Examples
+    --------
+    A model that knows nothing of four words hesitates between four:
+
+    >>> from tokenizers import Tokenizer, models, pre_tokenizers
+    >>> from transformers import PretrainedConfig, PreTrainedTokenizerFast
+    >>> class Clueless(nn.Module):
+    ...     def forward(self, input_ids, attention_mask):
+    ...         return torch.zeros(*input_ids.shape, 4)
+    >>> words = Tokenizer(models.WordLevel({"a": 0, "b": 1, "c": 2, "?": 3}, unk_token="?"))
+    >>> words.pre_tokenizer = pre_tokenizers.Whitespace()
+    >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, unk_token="?")
+    >>> evaluate = CausalLM("a b c a b", tokenizer, PretrainedConfig(), measure="perplexity")
+    >>> round(evaluate(Clueless()), 6), evaluate.score(Clueless()).n_tokens
+    (4.0, 4)
     """
 
     def __init__(
@@ -175,7 +191,21 @@ class MaskedLM(_LanguageEvaluator):
     Raises
     ------
     InputError
-        A tokenizer without a mask token, a share out of range, a text without tokens.
+        A tokenizer without a mask token, a share out of range, a text of fewer than two tokens.
+
+    Examples
+    --------
+    >>> from tokenizers import Tokenizer, models, pre_tokenizers
+    >>> from transformers import PretrainedConfig, PreTrainedTokenizerFast
+    >>> class Clueless(nn.Module):
+    ...     def forward(self, input_ids, attention_mask):
+    ...         return torch.zeros(*input_ids.shape, 4)
+    >>> words = Tokenizer(models.WordLevel({"a": 0, "b": 1, "c": 2, "?": 3}, unk_token="?"))
+    >>> words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, unk_token="?", mask_token="?")
+    >>> evaluate = MaskedLM("a b c a b", tokenizer, PretrainedConfig(), masked=0.4, rng=7)
+    >>> round(evaluate(Clueless()), 3), evaluate.score(Clueless()).n_tokens
+    (1.386, 2)
     """
 
     def __init__(

@@ -66,6 +66,21 @@ class SequenceClassification:
     ------
     InputError
         No texts, not as many labels, labels that the model does not have (shows both sets).
+
+    Examples
+    --------
+    >>> from tokenizers import Tokenizer, models
+    >>> from transformers import PretrainedConfig, PreTrainedTokenizerFast
+    >>> class Dictionary(nn.Embedding):
+    ...     config = PretrainedConfig(id2label={0: "bad", 1: "good"})
+    ...     def forward(self, input_ids, attention_mask):
+    ...         return super().forward(input_ids).sum(dim=1)
+    >>> words = Tokenizer(models.WordLevel({"awful": 0, "fine": 1}, unk_token="fine"))
+    >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, unk_token="fine")
+    >>> model = Dictionary(2, 2, _weight=torch.eye(2))
+    >>> accuracy = SequenceClassification(["awful", "fine"], ["bad", "bad"], tokenizer, model)
+    >>> accuracy(model), round(accuracy.score(model).macro_f1, 3)
+    (0.5, 0.333)
     """
 
     higher_is_better = True

@@ -38,8 +38,8 @@ def cut_into_windows(
     """Tokenise sentences given as words; what is longer than ``max_length`` becomes windows.
 
     Windows overlap by half. A word's label is read at its first sub-token, in the window in which
-    it lies farthest from an edge (the first of two). Nothing is cut away; windows in which no
-    word is read are left out.
+    it lies farthest from an edge (special tokens aside; the first of two). Nothing is cut away;
+    windows in which no word is read are left out.
 
     Raises
     ------
