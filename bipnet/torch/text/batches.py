@@ -23,8 +23,9 @@ def batches_by_length(lengths: Sequence[int], n_tokens: int) -> list[list[int]]:
     >>> batches_by_length([3, 5, 4, 3], 10)
     [[1, 2], [0, 3]]
     """
-    if n_tokens < 1:
-        raise InputError(f"the tokens per batch must be 1 or more, got {n_tokens}")
+    whole = isinstance(n_tokens, (int, np.integer)) and not isinstance(n_tokens, bool)
+    if not whole or n_tokens < 1:
+        raise InputError(f"batch_tokens must be a whole number of at least 1, got {n_tokens!r}")
     order = np.argsort(-np.asarray(lengths), kind="stable").tolist()
     batches: list[list[int]] = []
     for number in order:
@@ -36,7 +37,13 @@ def batches_by_length(lengths: Sequence[int], n_tokens: int) -> list[list[int]]:
 
 
 def padded(sequences: Sequence[Sequence[int]], filler: int) -> torch.Tensor:
-    """Sequences as one (n, longest) tensor of int64, filled up at the end."""
+    """Sequences as one (n, longest) tensor of int64, filled up at the end.
+
+    Examples
+    --------
+    >>> padded([[7, 8], [9]], 0).tolist()
+    [[7, 8], [9, 0]]
+    """
     rows = torch.full((len(sequences), max(map(len, sequences))), filler, dtype=torch.int64)
     for row, sequence in zip(rows, sequences, strict=True):
         row[: len(sequence)] = torch.as_tensor(sequence)
@@ -44,6 +51,12 @@ def padded(sequences: Sequence[Sequence[int]], filler: int) -> torch.Tensor:
 
 
 def model_inputs(sequences: Sequence[Sequence[int]], filler: int) -> dict[str, torch.Tensor]:
-    """``input_ids`` and ``attention_mask`` of one batch."""
+    """``input_ids`` and ``attention_mask`` of one batch.
+
+    Examples
+    --------
+    >>> model_inputs([[7, 8], [9]], 0)["attention_mask"].tolist()
+    [[1, 1], [1, 0]]
+    """
     mask = padded([[1] * len(sequence) for sequence in sequences], 0)
     return {"input_ids": padded(sequences, filler), "attention_mask": mask}

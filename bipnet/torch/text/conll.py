@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,17 +20,35 @@ from bipnet.errors import (
 from bipnet.torch.text.tags import TagError, as_iob2
 
 _DOCUMENT = "-DOCSTART-"
+_BLANKS = " \t"  # no other white space ends a column: words may have some of it in them
 _SPLITS = ("test.txt", "test.conll", "eng.testb", "test.iob2", "test.bio", "test.tsv")
 
 
 @dataclass(frozen=True)
 class Sentence:
-    """Words, and the tag of each in IOB2."""
+    """Words, and the tag of each in IOB2.
+
+    Raises
+    ------
+    InputError
+        No words, or not a tag for each; strings in place of sequences of them.
+
+    Examples
+    --------
+    >>> Sentence(("Anna", "met", "Ben"), ("B-PER", "O", "B-PER")).words
+    ('Anna', 'met', 'Ben')
+    """
 
     words: tuple[str, ...]
     tags: tuple[str, ...]
 
     def __post_init__(self) -> None:
+        given: tuple[object, ...] = (self.words, self.tags)
+        if any(isinstance(one, str) for one in given):
+            raise InputError(
+                f"a sentence needs words and tags one by one, ('Anna', 'ran'), got {self.words!r}"
+                f" and {self.tags!r}"
+            )
         if len(self.words) != len(self.tags):
             raise InputError(
                 f"a sentence needs a tag per word, got {len(self.words)} words and"
@@ -56,19 +75,35 @@ def read_conll(path: str | Path) -> list[Sentence]:
         There is no such file.
     FileFormatError
         A line has another number of columns than the first one, or a tag that is none (with its
-        line number); no sentences; the file is no text.
+        line number); no sentences; the file is not UTF-8.
 
     Warns
     -----
     BipnetWarning
         Empty sentences (several empty lines on end), with the number of the first line. They
         are left out.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "test.txt")
+    ...     _ = path.write_text("Anna I-PER\\nmet O\\n\\nBerlin I-LOC\\n", encoding="utf-8")
+    ...     [sentence.tags for sentence in read_conll(path)]
+    [('B-PER', 'O'), ('B-LOC',)]
     """
     path = _file_of(Path(path))
+    data = path.read_bytes()
     try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise FileFormatError(f"{path} is not UTF-8 text: {error}") from None
+        line = data[: error.start].count(b"\n") + 1
+        raise FileFormatError(
+            f"{path}, line {line}: not UTF-8 text ({error.reason}); convert the file first, for"
+            " example with iconv"
+        ) from None
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     sentences = [_sentence(path, block) for block in _blocks(path, lines)]
     if not sentences:
         raise FileFormatError(f"{path} has no sentences: a word and its tag per line are wanted")
@@ -124,10 +159,10 @@ def _blocks(path: Path, lines: Sequence[str]) -> Iterator[list[tuple[int, list[s
     n_columns = 0
     empty: list[int] = []
     previous_empty = False
-    last = max((i for i, line in enumerate(lines) if line.strip()), default=-1)
+    last = max((i for i, line in enumerate(lines) if line.strip(_BLANKS)), default=-1)
     for number, line in enumerate(lines[: last + 1], start=1):
-        columns = line.split()
-        if not columns:
+        columns = re.split(f"[{_BLANKS}]+", line.strip(_BLANKS))
+        if columns == [""]:
             if previous_empty:
                 empty.append(number)
             previous_empty = True
@@ -136,18 +171,18 @@ def _blocks(path: Path, lines: Sequence[str]) -> Iterator[list[tuple[int, list[s
             block = []
             continue
         previous_empty = False
-        n_columns = n_columns or len(columns)
-        if len(columns) < 2 or len(columns) != n_columns:
-            raise FileFormatError(
-                f"{path}, line {number}: wanted {max(n_columns, 2)} columns (word ... tag), got"
-                f" {len(columns)}: {line.strip()[:60]!r}"
-            )
-        if columns[0] == _DOCUMENT:
-            previous_empty = True  # the empty line after it ends no sentence
+        if columns[0] == _DOCUMENT:  # whatever its columns: some files give it one only
             if block:
                 yield block
             block = []
             continue
+        n_columns = n_columns or len(columns)
+        if len(columns) < 2 or len(columns) != n_columns:
+            wanted = f"{n_columns} columns as before" if n_columns > 1 else "at least 2 columns"
+            raise FileFormatError(
+                f"{path}, line {number}: wanted {wanted} (word ... tag), got {len(columns)}:"
+                f" {line.strip()[:60]!r}"
+            )
         block.append((number, columns))
     if block:
         yield block

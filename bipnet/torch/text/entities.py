@@ -17,8 +17,9 @@ from bipnet.torch.evaluate import predicted
 from bipnet.torch.passes import DEFAULT_BUDGET, Passes
 from bipnet.torch.text.batches import TOKENS_PER_BATCH, batches_by_length, model_inputs
 from bipnet.torch.text.conll import Sentence
-from bipnet.torch.text.limits import longest_input
-from bipnet.torch.text.tags import as_iobes, types_of
+from bipnet.torch.text.limits import filler_of, longest_input
+from bipnet.torch.text.outputs import token_logits
+from bipnet.torch.text.tags import TagError, as_iob2, as_iobes, types_of
 from bipnet.torch.text.windows import cut_into_windows
 
 
@@ -68,7 +69,7 @@ class TokenClassification:
     Parameters
     ----------
     sentences
-        Words and tags; see `read_conll`.
+        Words and tags (of any scheme); see `read_conll`.
     tokenizer
         A fast tokenizer of transformers.
     model
@@ -86,17 +87,31 @@ class TokenClassification:
     Raises
     ------
     InputError
-        No sentences, or the labels of model and data do not match: shows both sets.
+        No sentences, an unknown tag, or the labels of model and data do not match: shows both
+        sets.
     MissingExtraError
         seqeval is not installed.
 
     Examples
     --------
-    >>> from bipnet.torch.text import open_pretrained, read_conll
-    >>> def robustness(folder, conll):
-    ...     model, tokenizer = open_pretrained(folder, "ner")
-    ...     f1 = TokenClassification(read_conll(conll), tokenizer, model)
-    ...     return bipnet.torch.probe(model, f1, "B", layers="*ffn*", each=True, rng=7)
+    Models and tokenizers come from `open_pretrained`, sentences from `read_conll`; here is a
+    model that knows three words:
+
+    >>> from tokenizers import Tokenizer, models
+    >>> from transformers import PretrainedConfig, PreTrainedTokenizerFast
+    >>> class Dictionary(nn.Embedding):
+    ...     config = PretrainedConfig(id2label={0: "O", 1: "B-PER"})
+    ...     def forward(self, input_ids, attention_mask):
+    ...         return super().forward(input_ids)
+    >>> words = models.WordLevel({"anna": 0, "met": 1, "ben": 2}, unk_token="met")
+    >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(words), unk_token="met")
+    >>> model = Dictionary(3, 2, _weight=torch.tensor([[0.0, 1.0], [1.0, 0.0], [1.0, 0.0]]))
+    >>> sentence = Sentence(("anna", "met", "ben"), ("B-PER", "O", "B-PER"))
+    >>> f1 = TokenClassification([sentence], tokenizer, model)
+    >>> f1.predict(model)
+    [['B-PER', 'O', 'O']]
+    >>> f1.score(model).precision, f1.score(model).recall, round(f1(model), 3)
+    (1.0, 0.5, 0.667)
     """
 
     higher_is_better = True
@@ -117,14 +132,14 @@ class TokenClassification:
             raise InputError("there are no sentences to score")
         config = getattr(model, "config", model)
         self._labels = _label_names(config)
+        self._true = [_tags(number, sentence) for number, sentence in enumerate(sentences)]
         _require_matching(self._labels, sentences)
-        self._true = [list(sentence.tags) for sentence in sentences]
         limit = longest_input(config, tokenizer, max_length)
         windows = cut_into_windows([sentence.words for sentence in sentences], tokenizer, limit)
         self.n_long = windows.n_long
         lengths = [len(tokens) for tokens in windows.tokens]
         batches = batches_by_length(lengths, batch_tokens)
-        filler = tokenizer.pad_token_id or 0
+        filler = filler_of(config, tokenizer)
         inputs = [model_inputs([windows.tokens[i] for i in batch], filler) for batch in batches]
         self._read_at = _places_by_batch(windows.position, batches)
         self.passes = Passes(inputs, self._logits, device=device, budget=budget)
@@ -137,11 +152,14 @@ class TokenClassification:
     def score(self, model: nn.Module) -> EntityScore:
         """F1, precision and recall, over all entities and per type."""
         predictions, n_ties = self._predict(model)
-        report = _seqeval().classification_report(
-            self._true, predictions, output_dict=True, zero_division=0
-        )
-        by_type = {kind: _type_score(row) for kind, row in report.items() if " avg" not in kind}
-        micro = _type_score(report["micro avg"])
+        by_type, micro = {}, TypeScore(0.0, 0.0, 0.0, 0)
+        # seqeval's averages over no types at all are NaN, with warnings.
+        if any(tag != "O" for tags in (*self._true, *predictions) for tag in tags):
+            report = _seqeval().classification_report(
+                self._true, predictions, output_dict=True, zero_division=0
+            )
+            by_type = {kind: _type_score(row) for kind, row in report.items() if " avg" not in kind}
+            micro = _type_score(report["micro avg"])
         return EntityScore(
             micro.f1,
             micro.precision,
@@ -185,10 +203,7 @@ class TokenClassification:
         ], n_ties
 
     def _logits(self, output: Any) -> torch.Tensor:
-        logits = getattr(output, "logits", output)
-        if not isinstance(logits, torch.Tensor) or logits.ndim != 3:
-            got = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
-            raise InputError(f"a model of token labels must give (n, tokens, labels), got {got}")
+        logits = token_logits(output, "labels")
         if logits.shape[-1] != len(self._labels):
             raise InputError(
                 f"the model gives {logits.shape[-1]} logits a token and names"
@@ -207,6 +222,14 @@ def _label_names(config: Any) -> list[str]:
     if sorted(by_index) != list(range(len(by_index))):
         raise InputError(f"id2label must number the labels from 0 on, got {sorted(by_index)}")
     return [by_index[index] for index in range(len(by_index))]
+
+
+def _tags(number: int, sentence: Sentence) -> list[str]:
+    try:
+        return as_iob2(sentence.tags)
+    except TagError as error:
+        word = sentence.words[error.position]
+        raise InputError(f"sentence {number}, word {error.position} ({word!r}): {error}") from None
 
 
 def _require_matching(labels: Sequence[str], sentences: Sequence[Sentence]) -> None:
@@ -232,12 +255,13 @@ def _places_by_batch(
         batch_of[batch] = number
         row_of[batch] = np.arange(len(batch))
     words = np.flatnonzero(position[:, 0] >= 0)
-    windows, places = position[words].T
+    read_in = batch_of[position[words, 0]]
+    order = np.argsort(read_in, kind="stable")
+    ends = np.cumsum(np.bincount(read_in, minlength=len(batches)))
     by_batch = []
-    for number in range(len(batches)):
-        here = batch_of[windows] == number
-        rows = torch.from_numpy(row_of[windows[here]])
-        by_batch.append((words[here], rows, torch.from_numpy(places[here])))
+    for here in np.split(words[order], ends[:-1]) if batches else ():
+        windows, places = position[here].T
+        by_batch.append((here, torch.from_numpy(row_of[windows]), torch.from_numpy(places.copy())))
     return by_batch
 
 

@@ -15,12 +15,14 @@ from bipnet._streams import RNGLike, Seed, resolve_seed
 from bipnet.errors import InputError
 from bipnet.torch.passes import DEFAULT_BUDGET, Passes
 from bipnet.torch.text.batches import TOKENS_PER_BATCH, batches_by_length, model_inputs
-from bipnet.torch.text.limits import longest_input
+from bipnet.torch.text.limits import filler_of, longest_input
+from bipnet.torch.text.outputs import token_logits
 
 Measure = Literal["loss", "perplexity"]
 E = TypeVar("E", bound="_LanguageEvaluator")
 
 _DEFAULT_BLOCK = 512
+_AT_ONCE = 256  # predictions: all of a batch over a large vocabulary take gigabytes in float64
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ class _LanguageEvaluator:
             ]
             rows, columns, tokens = torch.tensor(wanted, dtype=torch.int64).reshape(-1, 3).T
             self._targets.append((rows, columns, tokens))
-        self.passes = Passes(inputs, _logits, device=device, budget=budget)
+        self.passes = Passes(inputs, _vocabulary_logits, device=device, budget=budget)
 
     def __call__(self, model: nn.Module) -> float:
         """Loss or perplexity."""
@@ -85,8 +87,11 @@ class _LanguageEvaluator:
         for logits, (rows, columns, tokens) in zip(
             self.passes.outputs(model), self._targets, strict=True
         ):
-            likelihood = logits[rows, columns].double().log_softmax(dim=-1)
-            total -= float(likelihood[torch.arange(len(tokens)), tokens].sum())
+            _require_vocabulary(logits, tokens)
+            for start in range(0, len(tokens), _AT_ONCE):
+                here = slice(start, start + _AT_ONCE)
+                likelihood = logits[rows[here], columns[here]].double().log_softmax(dim=-1)
+                total -= float(likelihood[torch.arange(len(likelihood)), tokens[here]].sum())
             n += len(tokens)
         if math.isnan(total):
             raise InputError("the model's logits are NaN: nothing is predicted")
@@ -125,6 +130,22 @@ class CausalLM(_LanguageEvaluator):
     ------
     InputError
         A text of fewer than two tokens.
+
+    Examples
+    --------
+    A model that knows nothing of four words hesitates between four:
+
+    >>> from tokenizers import Tokenizer, models, pre_tokenizers
+    >>> from transformers import PretrainedConfig, PreTrainedTokenizerFast
+    >>> class Clueless(nn.Module):
+    ...     def forward(self, input_ids, attention_mask):
+    ...         return torch.zeros(*input_ids.shape, 4)
+    >>> words = Tokenizer(models.WordLevel({"a": 0, "b": 1, "c": 2, "?": 3}, unk_token="?"))
+    >>> words.pre_tokenizer = pre_tokenizers.Whitespace()
+    >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, unk_token="?")
+    >>> evaluate = CausalLM("a b c a b", tokenizer, PretrainedConfig(), measure="perplexity")
+    >>> round(evaluate(Clueless()), 6), evaluate.score(Clueless()).n_tokens
+    (4.0, 4)
     """
 
     def __init__(
@@ -145,7 +166,7 @@ class CausalLM(_LanguageEvaluator):
         super().__init__(
             blocks,
             targets,
-            tokenizer.pad_token_id or 0,
+            filler_of(getattr(model, "config", model), tokenizer),
             measure=measure,
             device=device,
             batch_tokens=batch_tokens,
@@ -170,7 +191,21 @@ class MaskedLM(_LanguageEvaluator):
     Raises
     ------
     InputError
-        A tokenizer without a mask token, a share out of range, a text without tokens.
+        A tokenizer without a mask token, a share out of range, a text of fewer than two tokens.
+
+    Examples
+    --------
+    >>> from tokenizers import Tokenizer, models, pre_tokenizers
+    >>> from transformers import PretrainedConfig, PreTrainedTokenizerFast
+    >>> class Clueless(nn.Module):
+    ...     def forward(self, input_ids, attention_mask):
+    ...         return torch.zeros(*input_ids.shape, 4)
+    >>> words = Tokenizer(models.WordLevel({"a": 0, "b": 1, "c": 2, "?": 3}, unk_token="?"))
+    >>> words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, unk_token="?", mask_token="?")
+    >>> evaluate = MaskedLM("a b c a b", tokenizer, PretrainedConfig(), masked=0.4, rng=7)
+    >>> round(evaluate(Clueless()), 3), evaluate.score(Clueless()).n_tokens
+    (1.386, 2)
     """
 
     def __init__(
@@ -187,11 +222,14 @@ class MaskedLM(_LanguageEvaluator):
         max_length: int | None = None,
         budget: int = DEFAULT_BUDGET,
     ) -> None:
-        if not 0 < masked <= 1:
+        if isinstance(masked, bool) or not 0 < masked <= 1:
             raise InputError(f"masked must be a share above 0 and at most 1, got {masked!r}")
         mask = getattr(tokenizer, "mask_token_id", None)
         if mask is None:
-            raise InputError(f"{type(tokenizer).__name__} has no mask token")
+            raise InputError(
+                f"{type(tokenizer).__name__} has no mask token: a masked language model has one;"
+                " CausalLM scores models that predict the next token"
+            )
         first, last = _around(tokenizer)
         generator = resolve_seed(rng).generator("masked tokens")
         blocks, targets = [], []
@@ -205,7 +243,7 @@ class MaskedLM(_LanguageEvaluator):
         super().__init__(
             blocks,
             targets,
-            tokenizer.pad_token_id or 0,
+            filler_of(getattr(model, "config", model), tokenizer),
             measure=measure,
             device=device,
             batch_tokens=batch_tokens,
@@ -217,13 +255,18 @@ def _blocks(
     texts: str | Sequence[str], tokenizer: Any, model: Any, max_length: int | None, n_special: int
 ) -> list[list[int]]:
     """The text's tokens in blocks, without special tokens; a last one of one token is left out."""
+    if not isinstance(texts, str) and not all(isinstance(text, str) for text in texts):
+        raise InputError("texts must be a string or several, got something else among them")
     text = texts if isinstance(texts, str) else "".join(texts)
     tokens = tokenizer(text, add_special_tokens=False, return_attention_mask=False, verbose=False)[
         "input_ids"
     ]
     config = getattr(model, "config", model)
     longest = longest_input(config, tokenizer, max_length)
-    size = (longest if max_length is not None else min(longest, _DEFAULT_BLOCK)) - n_special
+    longest = longest if max_length is not None else min(longest, _DEFAULT_BLOCK)
+    size = longest - n_special
+    if size < 2:
+        raise InputError(f"max_length {longest} leaves room for {size} token(s), 2 are needed")
     blocks = [list(tokens[i : i + size]) for i in range(0, len(tokens), size)]
     blocks = [block for block in blocks if len(block) > 1]
     if not blocks:
@@ -233,16 +276,22 @@ def _blocks(
 
 def _around(tokenizer: Any) -> tuple[list[int], list[int]]:
     """The special tokens before and after a sequence."""
-    probe = [tokenizer.mask_token_id]
-    mask = tokenizer.mask_token
-    whole = tokenizer(mask)["input_ids"]
-    at = whole.index(probe[0])
-    return list(whole[:at]), list(whole[at + 1 :])
+    some = tokenizer.mask_token
+    bare = list(tokenizer(some, add_special_tokens=False)["input_ids"])
+    whole = list(tokenizer(some)["input_ids"])
+    at = next(i for i in range(len(whole)) if whole[i : i + len(bare)] == bare)
+    return whole[:at], whole[at + len(bare) :]
 
 
-def _logits(output: Any) -> torch.Tensor:
-    logits = getattr(output, "logits", output)
-    if not isinstance(logits, torch.Tensor) or logits.ndim != 3:
-        got = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
-        raise InputError(f"a language model must give (n, tokens, vocabulary) logits, got {got}")
-    return logits
+def _vocabulary_logits(output: Any) -> torch.Tensor:
+    return token_logits(output, "vocabulary")
+
+
+def _require_vocabulary(logits: torch.Tensor, tokens: torch.Tensor) -> None:
+    """The tokenizer must be the model's: all its tokens must have logits."""
+    largest = int(tokens.max()) if len(tokens) else 0
+    if largest >= logits.shape[-1]:
+        raise InputError(
+            f"the tokenizer gives token {largest}, the model knows {logits.shape[-1]} tokens: it"
+            " is another model's tokenizer"
+        )

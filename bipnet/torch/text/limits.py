@@ -1,4 +1,4 @@
-"""How long an input of a model may be."""
+"""How long an input of a model may be, and what fills up shorter ones."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ def longest_input(config: Any, tokenizer: Any, asked: int | None) -> int:
         if isinstance(getattr(config, name, None), int):
             positions = getattr(config, name)
             break
+    if positions is not None and positions < 1:
+        positions = None  # -1 says of some models that there is no limit
     if positions is not None and getattr(config, "model_type", "") in _COUNTED_FROM_PADDING:
         positions -= (getattr(config, "pad_token_id", None) or 0) + 1
     if asked is not None:
@@ -37,3 +39,15 @@ def longest_input(config: Any, tokenizer: Any, asked: int | None) -> int:
     limits = [positions or _FAR, getattr(tokenizer, "model_max_length", None) or _FAR]
     shortest = min(int(limit) for limit in limits)
     return shortest if shortest < _FAR else 512
+
+
+def filler_of(config: Any, tokenizer: Any) -> int:
+    """The token that padding is made of: the model's own idea of it first.
+
+    Some models look for it in their input (GPT-2 classifies at the last token that is no
+    padding, RoBERTa counts positions without it), whatever the tokenizer pads with.
+    """
+    for found in (getattr(config, "pad_token_id", None), getattr(tokenizer, "pad_token_id", None)):
+        if isinstance(found, int) and found >= 0:
+            return found
+    return 0

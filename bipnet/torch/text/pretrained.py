@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from bipnet.errors import FileFormatError, InputError, MissingExtraError, MissingFileError
+from bipnet.torch.running import checked_device
 
 Task = Literal["ner", "classification", "causal-lm", "masked-lm"]
 
@@ -18,6 +19,7 @@ _CLASSES = {
     "causal-lm": "AutoModelForCausalLM",
     "masked-lm": "AutoModelForMaskedLM",
 }
+_DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
 
 def open_pretrained(
@@ -50,8 +52,24 @@ def open_pretrained(
         No such folder, and nothing of that name in the cache.
     FileFormatError
         The folder cannot be read as a model, or has no weights for this task.
+    InputError
+        An unknown task or dtype, or a device that is not there.
     MissingExtraError
         transformers is not installed.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from tokenizers import Tokenizer, models
+    >>> from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
+    >>> words = Tokenizer(models.WordLevel({"a": 0, "b": 1}, unk_token="b"))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     tiny = GPT2LMHeadModel(GPT2Config(vocab_size=2, n_embd=4, n_layer=1, n_head=1))
+    ...     tiny.save_pretrained(folder)
+    ...     _ = PreTrainedTokenizerFast(tokenizer_object=words).save_pretrained(folder)
+    ...     model, tokenizer = open_pretrained(folder, "causal-lm")
+    >>> type(model).__name__
+    'GPT2LMHeadModel'
 
     Notes
     -----
@@ -59,6 +77,9 @@ def open_pretrained(
     """
     if task not in _CLASSES:
         raise InputError(f"task must be one of {', '.join(_CLASSES)}, got {task!r}")
+    if dtype is not None and dtype not in _DTYPES:
+        raise InputError(f"dtype must be one of {', '.join(_DTYPES)}, got {dtype!r}")
+    place = checked_device(device) or torch.device("cpu")
     transformers = _transformers()
     where = str(name)
     is_folder = Path(name).is_dir()
@@ -68,30 +89,42 @@ def open_pretrained(
         raise MissingFileError(f"{name} has no config.json: a folder of a saved model is wanted")
     options: dict[str, Any] = {"local_files_only": is_folder or not download}
     loading = transformers.utils.logging
-    before = loading.get_verbosity()
+    before, showed_progress = loading.get_verbosity(), loading.is_progress_bar_enabled()
     loading.set_verbosity_error()
     loading.disable_progress_bar()
+    part = "tokenizer"
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(where, **options)
+        part = "model"
         model, found = getattr(transformers, _CLASSES[task]).from_pretrained(
             where,
-            dtype="auto" if dtype is None else getattr(torch, dtype),
+            dtype="auto" if dtype is None else _DTYPES[dtype],
             use_safetensors=True,
             output_loading_info=True,
+            ignore_mismatched_sizes=True,  # they are refused below, by name
             **options,
         )
-    except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
+    except Exception as error:  # of a damaged file: tokenizers raise no class of their own
         reason = " ".join(str(error).split())[:300]
         if not is_folder:
+            hub = "could be fetched" if download else "is in the local cache (nothing was fetched)"
             raise MissingFileError(
-                f"no folder {name}, and no model of that name"
-                + (" could be fetched" if download else " in the local cache (--download fetches)")
-                + f": {reason}"
+                f"no folder {name}, and no model of that name {hub}: {reason}"
             ) from None
-        raise FileFormatError(f"{name} cannot be read as a model for {task}: {reason}") from None
+        pickled = (Path(name) / "pytorch_model.bin").is_file() and "safetensors" in reason
+        hint = "; pickled weights are not read: save them as safetensors first" if pickled else ""
+        raise FileFormatError(
+            f"{name} cannot be read as a model for {task}: its {part}: {reason}{hint}"
+        ) from None
     finally:
         loading.set_verbosity(before)
-        loading.enable_progress_bar()
+        if showed_progress:
+            loading.enable_progress_bar()
+    for key, stored, wanted in sorted(found["mismatched_keys"]):
+        raise FileFormatError(
+            f"{name}: the weights do not fit config.json: {key} is {tuple(stored)}, and"
+            f" {tuple(wanted)} by the config"
+        )
     missing = sorted(found["missing_keys"])
     if missing:
         shown = ", ".join(missing[:4])
@@ -99,11 +132,7 @@ def open_pretrained(
             f"{name} has no weights for the task {task}: {shown} would be random; fine-tune it"
             " first, or choose the task it was made for"
         )
-    try:
-        model.to(device or "cpu")
-    except (RuntimeError, AssertionError) as error:
-        raise InputError(f"device {device!r} cannot be used: {error}") from None
-    return model.eval(), tokenizer
+    return model.to(place).eval(), tokenizer
 
 
 def _transformers() -> Any:

@@ -38,7 +38,8 @@ def cut_into_windows(
     """Tokenise sentences given as words; what is longer than ``max_length`` becomes windows.
 
     Windows overlap by half. A word's label is read at its first sub-token, in the window in which
-    it lies farthest from an edge. Nothing is cut away.
+    it lies farthest from an edge (special tokens aside; the first of two). Nothing is cut away;
+    windows in which no word is read are left out.
 
     Raises
     ------
@@ -54,42 +55,63 @@ def cut_into_windows(
     room = max_length - tokenizer.num_special_tokens_to_add()
     if room < 2:
         raise InputError(f"max_length {max_length} leaves room for {room} sub-tokens, 2 are needed")
+    # The tokenizer's own windows are not used: which side they begin at depends on its settings,
+    # and they do not tell whether a window begins within a word.
     encoded = tokenizer(
         [list(words) for words in sentences],
         is_split_into_words=True,
-        truncation=True,
-        max_length=max_length,
-        stride=room // 2,
-        return_overflowing_tokens=True,
         return_attention_mask=False,
         return_token_type_ids=False,
+        verbose=False,
     )
-    source = encoded["overflow_to_sample_mapping"]
-    begins = np.concatenate([[0], np.cumsum([len(words) for words in sentences])])
-    position = np.full((int(begins[-1]), 2), -1, dtype=np.int64)
-    best = np.full(len(position), -1, dtype=np.int64)
-    for window, sentence in enumerate(source):
-        continues = window > 0 and source[window - 1] == sentence
-        for word, place, distance in _first_places(encoded.word_ids(window), continues):
-            at = int(begins[sentence]) + word
-            if distance > best[at]:
-                best[at] = distance
-                position[at] = window, place
-    n_long = len({source[i] for i in range(1, len(source)) if source[i] == source[i - 1]})
-    return Windows(list(encoded["input_ids"]), position, n_long)
+    tokens: list[list[int]] = []
+    positions: list[tuple[int, int]] = []
+    n_long = 0
+    for number, (words, ids) in enumerate(zip(sentences, encoded["input_ids"], strict=True)):
+        word_ids = encoded.word_ids(number)
+        first, last = _content(word_ids)
+        starts = _starts(last - first, room)
+        n_long += len(starts) > 1
+        before, after = list(ids[:first]), list(ids[last:])
+        places = _first_places(word_ids[first:last], starts, room, first)
+        used: dict[int, int] = {}  # window of the sentence -> its number among all that are kept
+        for window in sorted({window for window, _ in places.values()}):
+            used[window] = len(tokens)
+            start = first + starts[window]
+            tokens.append([*before, *ids[start : min(start + room, last)], *after])
+        for word in range(len(words)):
+            window, place = places.get(word, (-1, -1))
+            positions.append((used.get(window, -1), place))
+    return Windows(tokens, np.array(positions, dtype=np.int64).reshape(-1, 2), n_long)
 
 
-def _first_places(word_ids: Sequence[int | None], continues: bool) -> list[tuple[int, int, int]]:
-    """(word, place of its first sub-token, distance to the nearer edge) of one window.
+def _content(word_ids: Sequence[int | None]) -> tuple[int, int]:
+    """Where the sub-tokens of words begin and end between the special tokens."""
+    places = [place for place, word in enumerate(word_ids) if word is not None]
+    return (places[0], places[-1] + 1) if places else (0, 0)
 
-    A window that continues a sentence may begin within a word; its first word is left to the
-    window before, which has the whole beginning of it.
-    """
-    places: dict[int, int] = {}
-    for place, word in enumerate(word_ids):
-        if word is not None:
-            places.setdefault(word, place)
-    if continues and places:
-        del places[next(iter(places))]
-    last = len(word_ids) - 1
-    return [(word, place, min(place, last - place)) for word, place in places.items()]
+
+def _starts(n_tokens: int, room: int) -> range:
+    """Where windows begin that overlap by half of ``room``; the last one reaches the end."""
+    step = room - room // 2
+    return range(0, max(n_tokens - room + step, 1), step)
+
+
+def _first_places(
+    word_ids: Sequence[int | None], starts: range, room: int, n_before: int
+) -> dict[int, tuple[int, int]]:
+    """Word -> window and place there at which its first sub-token is farthest from an edge."""
+
+    def distance(window: int) -> int:
+        start = starts[window]
+        return min(at - start, min(start + room, len(word_ids)) - 1 - at)
+
+    best: dict[int, tuple[int, int]] = {}
+    for at, word in enumerate(word_ids):
+        if word is None or word in best:
+            continue
+        first = max((at - room) // starts.step + 1, 0)
+        last = min(at // starts.step, len(starts) - 1)
+        window = max(range(first, last + 1), key=distance)
+        best[word] = window, at - starts[window] + n_before
+    return best
