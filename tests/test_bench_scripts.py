@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import ml_dtypes
 import numpy as np
 import pytest
+import tiny_models
 
 import bipnet
 from bipnet.bench.cases import Case, make_matrix
@@ -127,3 +130,22 @@ def test_roofline__mistakes_are_one_line() -> None:
     for arguments in (["--sizes", "96"], ["--nulls", "X"]):
         done = script("roofline.py", *arguments, code=2)
         assert len(done.stderr.splitlines()) == 1
+
+
+def test_language_probes__find_what_the_naive_loop_finds(tmp_path: Path) -> None:
+    folder, data, out = tmp_path / "model", tmp_path / "test.txt", tmp_path / "out.json"
+    model: Any = tiny_models.distilbert()
+    model.save_pretrained(folder)
+    tiny_models.tokenizer().save_pretrained(folder)
+    words = itertools.cycle(tiny_models.WORDS[5:18])
+    lengths = [1, 7, 3, 9, 2] * 8
+    blocks = ["\n".join(f"{next(words)} B-PER" for _ in range(n)) for n in lengths]
+    data.write_text("\n\n".join(blocks))
+    said = script("language_probes.py", folder, data, "--draws=2", "--threads=1", "-o", out).stdout
+    rows = json.loads(out.read_text())["layers"]
+    assert len(rows) == 6
+    for row in rows:
+        assert row["words labelled otherwise"] <= 1
+        assert row["f1"] == pytest.approx(row["f1 naive"], abs=0.02)
+        assert row["ratio"] == pytest.approx(row["naive s"] / row["bipnet s"])
+    assert "classifier" in said
