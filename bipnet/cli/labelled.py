@@ -59,10 +59,7 @@ def _table(path: Path, ending: str) -> Any:
         if ending == ".parquet":
             return pandas.read_parquet(path)
         if ending in (".jsonl", ".json"):
-            # As they stand: a text that looks like a date is none.
-            return pandas.read_json(
-                path, lines=True, dtype=False, convert_dates=False, encoding="utf-8-sig"
-            )
+            return pandas.read_json(path, lines=True, dtype=False, encoding="utf-8-sig")
         # "NA" and "null" are words of a text; labels become numbers further on.
         return pandas.read_csv(
             path,

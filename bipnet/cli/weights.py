@@ -12,7 +12,7 @@ from bipnet.graph import SignedBipartiteGraph
 STATISTICS = ("n_edges", "positive_fraction", "sigma", "strength_ratio")
 """Keys of `statistics`."""
 
-_BLOCK_CELLS = 1 << 20  # converted at once: no second copy of a layer
+_BLOCK_CELLS = 1 << 16  # converted at once: no second copy of a layer
 
 
 def statistics(graph: SignedBipartiteGraph) -> dict[str, Any]:
