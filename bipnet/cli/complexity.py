@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from bipnet._streams import resolve_seed
 from bipnet.cli import options, tables
+from bipnet.cli.opening import open_scored, scored_model
 from bipnet.cli.results import Outputs
-from bipnet.cli.trained import naming_model, open_trained
 
 
 @click.command(
     epilog="Example: bipnet complexity easy.pt --data easy-test.npz --by binarize,B -n 10 --seed 7"
 )
 @click.argument("model", type=options.INPUT)
-@options.trained_model
+@scored_model
 @click.option(
     "--by",
     metavar="X,Y,...",
@@ -40,8 +41,6 @@ from bipnet.cli.trained import naming_model, open_trained
 def complexity(
     model: Path,
     data: Path,
-    factory: str | None,
-    activation: str,
     by: str,
     globs: tuple[str, ...],
     each: bool,
@@ -52,17 +51,16 @@ def complexity(
     method: str | None,
     steps: int | None,
     loops: int | None,
-    batch_size: int,
-    device: str,
     output: Path | None,
     plot: Path | None,
     force: bool,
     as_json: bool,
+    **opening: Any,
 ) -> None:
-    """How hard its task is for MODEL: the accuracy lost by binarising and randomising it.
+    """How hard its task is for MODEL: the score lost by binarising and randomising it.
 
-    MODEL (.pt, .pth or .safetensors) is not changed. Prints medians and quartiles; -o has a row
-    per realization, --plot a picture of them.
+    MODEL (.pt, .pth or .safetensors; with --task a Hugging Face folder) is not changed. Prints
+    medians and quartiles; -o has a row per realization, --plot a picture of them.
     """
     ways = by.split(",")
     has_chance = ways != ["binarize"]
@@ -72,11 +70,11 @@ def complexity(
     outputs = Outputs(output, plot, force)
     from bipnet.torch import task_complexity  # first: says what is missing
 
-    network, evaluate = open_trained(model, data, factory, activation, batch_size, device)
+    scored = open_scored(model, data, **opening)
     resolved = resolve_seed(seed)
     table = task_complexity(
-        network,
-        naming_model(evaluate, model),
+        scored.network,
+        scored.evaluate,
         ways,
         layers=globs or None,
         each=each,
@@ -90,7 +88,7 @@ def complexity(
     )
     outputs.write(table, "complexity_bars")
     if as_json:
-        result = {"model": str(model), "biases": biases}
+        result = {"model": str(model), "biases": biases, **scored.facts}
         if has_chance:
             result |= {"seed": resolved.entropy, "index": index}
         tables.print_json({**result, **outputs.as_json(), "rows": tables.records(table)})
@@ -104,4 +102,6 @@ def complexity(
     tables.print_table(header, rows)
     if has_chance:
         click.echo(f"seed {resolved.entropy}")
+    if scored.line is not None:
+        click.echo(scored.line)
     outputs.say()

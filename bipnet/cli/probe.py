@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from bipnet._streams import resolve_seed
 from bipnet.cli import options, tables
+from bipnet.cli.opening import open_scored, scored_model
 from bipnet.cli.results import Outputs
-from bipnet.cli.trained import naming_model, open_trained
 from bipnet.errors import InputError
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _WHICH = {"float": (False,), "signed": (True,), "both": (False, True)}
     " --seed 7 -o easy-b.csv --plot easy-b.png"
 )
 @click.argument("model", type=options.INPUT)
-@options.trained_model
+@scored_model
 @click.option(
     "--probe",
     "name",
@@ -70,8 +70,6 @@ _WHICH = {"float": (False,), "signed": (True,), "both": (False, True)}
 def probe(
     model: Path,
     data: Path,
-    factory: str | None,
-    activation: str,
     name: str,
     listed: str | None,
     models: str,
@@ -85,17 +83,16 @@ def probe(
     method: str | None,
     steps: int | None,
     loops: int | None,
-    batch_size: int,
-    device: str,
     output: Path | None,
     plot: Path | None,
     force: bool,
     as_json: bool,
+    **opening: Any,
 ) -> None:
     """Prune, noise, flip or randomise the layers of MODEL, and score it at each level.
 
-    MODEL (.pt, .pth or .safetensors) is not changed. Prints medians and quartiles; -o has a row
-    per level and realization, --plot a picture of them.
+    MODEL (.pt, .pth or .safetensors; with --task a Hugging Face folder) is not changed. Prints
+    medians and quartiles; -o has a row per level and realization, --plot a picture of them.
     """
     if name != "noise":
         options.refuse_idle(["distribution"], "is of noise: choose --probe noise too")
@@ -106,11 +103,11 @@ def probe(
     outputs = Outputs(output, plot, force)
     from bipnet.torch import probe as probe_model  # first: says what is missing
 
-    network, evaluate = open_trained(model, data, factory, activation, batch_size, device)
+    scored = open_scored(model, data, **opening)
     resolved = resolve_seed(seed)
     table = probe_model(
-        network,
-        naming_model(evaluate, model),
+        scored.network,
+        scored.evaluate,
         name,
         levels=levels,
         signed=_WHICH[models],
@@ -128,7 +125,7 @@ def probe(
     outputs.write(table, "probe_curves")
     has_chance = name not in ("prune", "flip")
     if as_json:
-        result = {"model": str(model), "probe": name, "biases": biases}
+        result = {"model": str(model), "probe": name, "biases": biases, **scored.facts}
         if name == "noise":
             result["distribution"] = distribution
         if has_chance:
@@ -138,6 +135,8 @@ def probe(
     _print_summary(table)
     if has_chance:
         click.echo(f"{n_realizations} draw(s) per level, seed {resolved.entropy}")
+    if scored.line is not None:
+        click.echo(scored.line)
     outputs.say()
 
 

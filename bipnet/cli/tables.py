@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -30,11 +31,15 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """The rows of a data frame as plain data; what is not a number is null."""
+    """The rows of a data frame as plain data; what JSON has no number for is null."""
     return [
-        {str(name): None if value != value else value for name, value in row.items()}
+        {str(name): None if _is_no_number(value) else value for name, value in row.items()}
         for row in table.to_dict("records")
     ]
+
+
+def _is_no_number(value: object) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)
 
 
 def print_json(value: Any) -> None:

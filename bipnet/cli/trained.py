@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,16 +51,6 @@ def open_trained(
     if first is not None and (factory is None or inputs.is_floating_point()):
         inputs = inputs.to(first.dtype)
     return network, Accuracy((inputs, y), device=device, batch_size=batch_size)
-
-
-def naming_model(evaluate: Accuracy, state: Path) -> Callable[[nn.Module], float]:
-    """``evaluate``, which says of which file the model does not fit the data."""
-
-    def score(network: nn.Module) -> float:
-        with reading(state, "model for this data"):
-            return evaluate(network)
-
-    return score
 
 
 def _state(path: Path) -> Mapping[str, torch.Tensor]:

@@ -46,7 +46,7 @@ class LayerInfo:
     note
         Anything a user should know: ties, assumed groups, why it is not taken by default.
     aliases
-        Other names of the same memory, and their modules: globs match them too.
+        Other names of the same memory, each followed by its module: globs match them too.
     """
 
     name: str
@@ -62,6 +62,11 @@ class LayerInfo:
     @property
     def title(self) -> str:
         return self.name or "(matrix)"
+
+    @property
+    def tied(self) -> tuple[str, ...]:
+        """Names of the other tensors that are the same memory (of whole ones, not of pieces)."""
+        return self.aliases[::2]
 
 
 @dataclass(frozen=True)

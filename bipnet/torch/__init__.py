@@ -16,4 +16,5 @@ from bipnet.torch.layers import list_layers as list_layers
 from bipnet.torch.mlp import MLPStack as MLPStack
 from bipnet.torch.mlp import mlp_from_state as mlp_from_state
 from bipnet.torch.probing import probe as probe
+from bipnet.torch.similarity import CKA as CKA
 from bipnet.torch.swap import swapped as swapped

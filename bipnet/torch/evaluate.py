@@ -106,14 +106,21 @@ class Accuracy:
             raise InputError("the data has no samples")
         return Score(n_correct / n_samples, n_samples, n_ties)
 
+    @property
+    def passes(self) -> Passes:
+        """Passes over the inputs of a pair (x, y); the batches of a loader are not fixed."""
+        if not isinstance(self._data, tuple):
+            raise InputError("a loader may give other batches each time: a pair (x, y) is wanted")
+        inputs = [x for x, _ in self._batches()]
+        return Passes(inputs, logits_of, device=self._device, budget=self._budget)
+
     @contextmanager
     def reusing(self, model: nn.Module, changed: Sequence[torch.Tensor]) -> Iterator[Accuracy]:
         """While only ``changed`` parameters change, compute only what they can change."""
         if not isinstance(self._data, tuple):
             yield self
             return
-        inputs = [x for x, _ in self._batches()]
-        passes = Passes(inputs, logits_of, device=self._device, budget=self._budget)
+        passes = self.passes
         with passes.reusing(model, changed):
             self._passes = passes
             try:

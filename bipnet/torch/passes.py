@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from bipnet.errors import InputError
-from bipnet.torch.prefix import Prefix, plan_of
+from bipnet.torch.prefix import Plan, Prefix, plan_of
 from bipnet.torch.running import as_model_input, checked_device, device_of, evaluating
 
 Batch: TypeAlias = torch.Tensor | Mapping[str, torch.Tensor]
@@ -34,6 +34,13 @@ class Passes:
         Where to run; by default wherever the model's parameters are.
     budget
         Bytes of activations that `reusing` may keep; batches beyond it are run in full.
+
+    Attributes
+    ----------
+    batches
+        As given.
+    number
+        Which of them is being run, for ``read`` and for hooks of the model.
     """
 
     def __init__(
@@ -46,7 +53,8 @@ class Passes:
     ) -> None:
         if not isinstance(budget, int) or isinstance(budget, bool) or budget < 0:
             raise InputError(f"the budget must be a number of bytes of 0 or more, got {budget!r}")
-        self._batches = batches
+        self.batches = batches
+        self.number = 0
         self._read = read
         self._device = checked_device(device)
         self._budget = budget
@@ -54,14 +62,18 @@ class Passes:
         self._changed: tuple[int, frozenset[int]] | None = None
 
     def __len__(self) -> int:
-        return len(self._batches)
+        return len(self.batches)
+
+    def read_by(self, read: Callable[[Any], torch.Tensor]) -> Passes:
+        """Passes over the same batches that get another tensor out of what the model returns."""
+        return Passes(self.batches, read, device=self._device, budget=self._budget)
 
     def outputs(self, model: nn.Module) -> Iterator[torch.Tensor]:
         """What the model gives for each batch, in order."""
         if not isinstance(model, nn.Module):
             raise InputError(f"the model must be a torch.nn.Module, got {type(model).__name__}")
         with evaluating(model):
-            for number in range(len(self._batches)):
+            for number in range(len(self.batches)):
                 run = self._run(model, number)
                 if self._prefix is None:
                     output = run()
@@ -87,21 +99,29 @@ class Passes:
         finally:
             self._prefix, self._changed = before
 
-    def _kept(self, model: nn.Module, changed: Sequence[torch.Tensor]) -> Prefix | None:
-        if not self._batches:
+    def plan(self, model: nn.Module, changed: Sequence[torch.Tensor]) -> Plan | None:
+        """What need not be run again while only ``changed`` changes, seen on the smallest batch.
+
+        None where that is nothing.
+        """
+        if not self.batches:
             return None
         sizes = [
             batch.numel()
             if isinstance(batch, torch.Tensor)
             else sum(map(torch.numel, batch.values()))
-            for batch in self._batches
+            for batch in self.batches
         ]
         with evaluating(model):
-            plan = plan_of(model, changed, self._run(model, sizes.index(min(sizes))))
-            if plan is None:
-                return None
-            prefix = Prefix(plan, self._budget)
-            for number in range(len(self._batches)):
+            return plan_of(model, changed, self._run(model, sizes.index(min(sizes))))
+
+    def _kept(self, model: nn.Module, changed: Sequence[torch.Tensor]) -> Prefix | None:
+        plan = self.plan(model, changed)
+        if plan is None:
+            return None
+        prefix = Prefix(plan, self._budget)
+        with evaluating(model):
+            for number in range(len(self.batches)):
                 prefix.keep(number, self._run(model, number))
         return prefix
 
@@ -109,7 +129,8 @@ class Passes:
         device = device_of(model) if self._device is None else self._device
 
         def run() -> torch.Tensor:
-            batch = self._batches[number]
+            self.number = number
+            batch = self.batches[number]
             if isinstance(batch, torch.Tensor):
                 return self._read(model(as_model_input(batch.to(device), model)))
             moved = {

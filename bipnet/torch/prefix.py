@@ -128,10 +128,14 @@ class Plan:
         Module -> for each of its first calls, which of the tensors of its output are used later.
     clone
         Whether outputs are changed in place after their module has given them.
+    before
+        Modules whose calls, all of them, end before the changed tensors are used: what they
+        give stays what it was. Some lie within others that are replayed, and are not called.
     """
 
     used: Mapping[nn.Module, Sequence[frozenset[int]]]
     clone: bool
+    before: frozenset[nn.Module]
 
 
 def plan_of(model: nn.Module, changed: Sequence[torch.Tensor], run: Pass) -> Plan | None:
@@ -180,7 +184,9 @@ def plan_of(model: nn.Module, changed: Sequence[torch.Tensor], run: Pass) -> Pla
                     places.add(place)
                     clone |= tensor._version != version
             used.setdefault(module, []).append(frozenset(places))
-    return Plan(used, clone) if used else None
+    before = {call.module for call in watch.calls}
+    before -= {call.module for call in watch.calls if call.end >= changes}
+    return Plan(used, clone, frozenset(before)) if used else None
 
 
 def _is_skipped(call: _Call) -> bool:
