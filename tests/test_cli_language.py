@@ -304,7 +304,10 @@ def test_long_texts__are_cut_with_a_warning(cli: Run, folder: Path) -> None:
 
 MLP = ("mlp.pt", "--data", "test.npz")
 BAD = {
-    "no folder": (("no/such", *NER), r"no folder no/such, and no model of that name in the local"),
+    "no folder": (
+        ("no/such", *NER),
+        r"no folder no/such, and no model of that name is in the local cache",
+    ),
     "folder without a model": (("conll", *NER), "conll has no config.json"),
     "a file": (("text.txt", *NER), "no folder of a model: text.txt"),
     "no data": (("ner", "--task", "ner", "--data", "no.txt"), "no such file: no.txt"),

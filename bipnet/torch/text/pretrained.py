@@ -107,10 +107,13 @@ def open_pretrained(
     except Exception as error:  # of a damaged file: tokenizers raise no class of their own
         reason = " ".join(str(error).split())[:300]
         if not is_folder:
-            hub = "could be fetched" if download else "is in the local cache (nothing was fetched)"
-            raise MissingFileError(
-                f"no folder {name}, and no model of that name {hub}: {reason}"
-            ) from None
+            hub = (
+                f"could be fetched: {reason}"
+                if download
+                else "is in the local cache: give a folder, or have it fetched from the hub"
+                " (download=True, --download)"
+            )
+            raise MissingFileError(f"no folder {name}, and no model of that name {hub}") from None
         pickled = (Path(name) / "pytorch_model.bin").is_file() and "safetensors" in reason
         hint = "; pickled weights are not read: save them as safetensors first" if pickled else ""
         raise FileFormatError(
