@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 from matplotlib.colors import Normalize
 
 from bipnet._plot.styles import (
@@ -19,6 +20,7 @@ from bipnet.errors import InputError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.collections import QuadMesh
 
 
 def pair_heatmap(
@@ -83,19 +85,7 @@ def pair_heatmap(
     ax = axes_or_new(ax, (COLUMN_WIDTH, 3.2))
     low, high = limits or (float(np.nanmin(matrix)), float(np.nanmax(matrix)))
     norm = Normalize(low, high if high > low else low + 1)
-    edges = np.arange(n + 1) - 0.5
-    # A mesh, not an image: it stays sharp, cell by cell, in PDF and SVG.
-    mesh = ax.pcolormesh(
-        edges, edges, np.ma.masked_invalid(matrix), norm=norm, cmap=colors,
-        edgecolors="white", linewidth=0.4,
-    )  # fmt: skip
-    for row, column in zip(*np.nonzero(~np.isnan(matrix)), strict=True):
-        red, green, blue, _ = mesh.cmap(norm(matrix[row, column]))
-        dark = 0.2126 * red + 0.7152 * green + 0.0722 * blue < 0.5
-        ax.text(
-            float(column), float(row), f"{matrix[row, column]:z.{decimals}f}",
-            ha="center", va="center", fontsize=text_size, color="white" if dark else "black",
-        )  # fmt: skip
+    mesh = draw_cells(ax, matrix, norm, decimals=decimals, colors=colors, text_size=text_size)
     # Without a diagonal the first row and the last column are empty: leave them out.
     diagonal = 0 if np.isnan(matrix.diagonal()).all() else 1
     ax.set_xlim(-0.5, n - 1.5 + diagonal)
@@ -107,8 +97,38 @@ def pair_heatmap(
     ax.set_yticks(range(1 - diagonal, n), down, parse_math=False)
     ax.tick_params(labelsize=TICK_SIZE, length=0)
     ax.spines[:].set_visible(False)
-    bar = ax.figure.colorbar(mesh, ax=ax, shrink=0.82, aspect=22, pad=0.02)
+    color_bar(ax, mesh, label, shrink=0.82, aspect=22)
+    return ax
+
+
+def draw_cells(
+    ax: Axes,
+    matrix: npt.NDArray[np.float64],
+    norm: Normalize,
+    *,
+    decimals: int,
+    colors: str = HEAT_COLORS,
+    text_size: float = 5.5,
+) -> QuadMesh:
+    """A coloured cell with its number for every entry that is not NaN."""
+    # A mesh, not an image: it stays sharp, cell by cell, in PDF and SVG.
+    mesh = ax.pcolormesh(
+        *(np.arange(n + 1) - 0.5 for n in reversed(matrix.shape)), np.ma.masked_invalid(matrix),
+        norm=norm, cmap=colors, edgecolors="white", linewidth=0.4,
+    )  # fmt: skip
+    for row, column in zip(*np.nonzero(~np.isnan(matrix)), strict=True):
+        red, green, blue, _ = mesh.cmap(norm(matrix[row, column]))
+        dark = 0.2126 * red + 0.7152 * green + 0.0722 * blue < 0.5
+        ax.text(
+            float(column), float(row), f"{matrix[row, column]:z.{decimals}f}",
+            ha="center", va="center", fontsize=text_size, color="white" if dark else "black",
+        )  # fmt: skip
+    return mesh
+
+
+def color_bar(ax: Axes, mesh: QuadMesh, label: str, **place: float) -> None:
+    """The scale of the cells, thin and without a frame."""
+    bar = ax.figure.colorbar(mesh, ax=ax, pad=0.02, **place)
     bar.set_label(label, size=LABEL_SIZE)
     bar.ax.tick_params(labelsize=TICK_SIZE, length=2)
     bar.outline.set_visible(False)
-    return ax

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.colors import Normalize
 
+from bipnet._plot.heat import color_bar, draw_cells
 from bipnet._plot.probes import COLORS, MARKERS
 from bipnet._plot.styles import (
     COLUMN_WIDTH,
-    HEAT_COLORS,
-    LABEL_SIZE,
     TICK_SIZE,
     axes_or_new,
     dress,
@@ -178,18 +177,7 @@ def layer_heatmap(values: pd.DataFrame, *, label: str, ax: Axes | None = None) -
         raise InputError("there is no number to draw; give a row for each layer")
     ax = axes_or_new(ax, (COLUMN_WIDTH, 0.8 + 0.16 * len(values)))
     norm = Normalize(0, max(1.0, float(np.nanmax(numbers))), clip=True)
-    mesh = ax.pcolormesh(
-        np.arange(numbers.shape[1] + 1) - 0.5, np.arange(numbers.shape[0] + 1) - 0.5,
-        np.ma.masked_invalid(numbers), norm=norm, cmap=HEAT_COLORS, edgecolors="white",
-        linewidth=0.4,
-    )  # fmt: skip
-    for row, column in zip(*np.nonzero(np.isfinite(numbers)), strict=True):
-        red, green, blue, _ = mesh.cmap(norm(numbers[row, column]))
-        dark = 0.2126 * red + 0.7152 * green + 0.0722 * blue < 0.5
-        ax.text(
-            float(column), float(row), f"{numbers[row, column]:z.1f}", ha="center", va="center",
-            fontsize=5.5, color="white" if dark else "black",
-        )  # fmt: skip
+    mesh = draw_cells(ax, numbers, norm, decimals=1)
     ax.set_ylim(len(values) - 0.5, -0.5)
     ax.set_yticks(range(len(values)), [str(name) for name in values.index], parse_math=False)
     ax.set_xticks(
@@ -199,10 +187,7 @@ def layer_heatmap(values: pd.DataFrame, *, label: str, ax: Axes | None = None) -
     ax.xaxis.tick_top()
     ax.tick_params(labelsize=TICK_SIZE - 1, length=0)
     ax.spines[:].set_visible(False)
-    bar = ax.figure.colorbar(mesh, ax=ax, aspect=30, pad=0.02)
-    bar.set_label(label, size=LABEL_SIZE)
-    bar.ax.tick_params(labelsize=TICK_SIZE, length=2)
-    bar.outline.set_visible(False)
+    color_bar(ax, mesh, label, aspect=30)
     return ax
 
 
