@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -126,7 +126,7 @@ def draw_cells(
     return mesh
 
 
-def color_bar(ax: Axes, mesh: QuadMesh, label: str, **place: float) -> None:
+def color_bar(ax: Axes, mesh: QuadMesh, label: str, **place: Any) -> None:
     """The scale of the cells, thin and without a frame."""
     bar = ax.figure.colorbar(mesh, ax=ax, pad=0.02, **place)
     bar.set_label(label, size=LABEL_SIZE)
