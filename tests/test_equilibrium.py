@@ -12,6 +12,7 @@ import scipy.sparse
 
 import bipnet
 from bipnet._check import open_matrix
+from bipnet.errors import InputError
 from bipnet.nulls import _pilot
 from bipnet.nulls._equilibrium import (
     REMEMBERED,
@@ -250,3 +251,64 @@ def test_draws__of_two_states_are_short() -> None:
     assert bipnet.ensemble(W, "G", 1, rng=0).steps <= 40
     hexagon = np.array([[0, 1.0, -1], [-1, 0, 1], [1, -1, 0]])
     assert bipnet.ensemble(hexagon, "G", 1, rng=0).loops <= 20 * bipnet_kernels.LOOPS_PER_STREAM
+
+
+# -- slow parts --------------------------------------------------------------------------------
+
+
+def slow_corner(n_fast: int) -> Any:
+    """Independent signs, and a corner of 60 x 60 whose few free signs trade slowly."""
+    rng = np.random.default_rng(5)
+    i, j = np.indices((60, 60))
+    corner = np.where(j > i + 3, 1.0, -1.0)
+    near = abs(i - j) <= 3
+    corner[near] = np.where((i + j)[near] % 2, 1, -1)
+    n = n_fast + 60
+    W = np.ones((n, n))
+    W[n_fast:, :n_fast] = -1
+    W[:n_fast, :n_fast] = rng.choice([1, -1], size=(n_fast, n_fast))
+    W[n_fast:, n_fast:] = corner
+    W[5, n_fast + 30], W[n_fast + 30, 5] = -1, 1  # one component, with what is around it
+    return W
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_slow_lines__are_not_hidden_by_a_fast_majority(method: str) -> None:
+    W = slow_corner(200)
+    alone, among = piloted(W[200:, 200:], method), piloted(W, method)
+    fast = piloted(W[:200, :200], method)
+    per_edge = 1 if method == "trade" else 1 / W.size
+    corner = alone.length.steps * (1 if method == "trade" else 1 / 3600)
+    assert among.settled
+    assert fast.length.steps * (1 if method == "trade" else 1 / 40000) < corner / 4
+    assert among.length.steps * per_edge > corner / 2
+
+
+def test_slow_lines__are_drawn_from_equilibrium() -> None:
+    W = slow_corner(200)
+    kept = []
+    for steps in (None, 2000):
+        draws = bipnet.ensemble(W, "G", 40, rng=1, steps=steps)
+        kept.append([int(((R > 0) & (W > 0))[200:, 200:].sum()) for R in draws])
+    short, long = map(np.array, kept)
+    error = math.hypot(short.std(), long.std()) / math.sqrt(40)
+    assert abs(short.mean() - long.mean()) < 4 * error
+
+
+def test_alike_lines__take_no_longer_for_being_judged_apart(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = {}
+    for most in (1, 8):
+        monkeypatch.setattr("bipnet.nulls._groups.MOST_GROUPS", most)
+        _pilot._pilots.clear()
+        found[most] = [piloted(signs(shape, 0.5)).length.steps for shape in ((784, 64), (300, 200))]
+    for plain, grouped in zip(found[1], found[8], strict=True):
+        assert plain <= grouped <= 1.5 * plain
+
+
+def test_one_pattern__has_nothing_to_diagnose() -> None:
+    for W in ([[1.0, 2.0], [-1.0, -2.0]], [[1.0, 2.0, -1.0]], np.diag([1.0, -1.0, 2.0])):
+        for method in METHODS:
+            with pytest.raises(InputError, match="one pattern with these degrees, and nothing mix"):
+                bipnet.diagnose(W, method=method)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -314,3 +315,17 @@ def test_randomize__takes_a_numpy_integer_where_it_takes_an_integer(argument: st
     wanted = bipnet.randomize(W, "G", **arguments)
     arguments[argument] = np.int64(arguments[argument])
     assert np.array_equal(bipnet.randomize(W, "G", **arguments), wanted)
+
+
+@pytest.mark.parametrize("letter", ["D", "F"])
+def test_nearly_empty_layers__need_no_more_memory_than_themselves(letter: str) -> None:
+    W = np.zeros((1000, 900), dtype=np.float32)
+    W[3:7, :5] = np.arange(1, 21).reshape(4, 5) - 8.5
+    tracemalloc.start()
+    R = bipnet.randomize(W, letter, rng=1)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    bipnet.verify(W, R, letter)
+    assert not np.array_equal(R, W)
+    assert peak < 4 * W.nbytes
+    assert np.array_equal(bipnet.randomize(scipy.sparse.csr_array(W), letter, rng=1).toarray(), R)

@@ -126,6 +126,16 @@ class TradeChain:
 
         return int(common_bits(self._lines, then))
 
+    def line_overlaps(self, then: Array) -> Ints:
+        """Per line: how many of its edges are positive both now and in a `snapshot`."""
+        return _bits_per_line(self._lines & then)
+
+    def line_edges(self) -> Ints:
+        """Per line: how many edges it has."""
+        if self._support.size:
+            return _bits_per_line(self._support)
+        return np.full(len(self._lines), max(self._matrix.shape), dtype=np.int64)
+
 
 class SwapChain:
     """Plain 2x2 swaps. A step is one stream of attempts (`ATTEMPTS_PER_STREAM`)."""
@@ -188,3 +198,16 @@ class SwapChain:
         twice_negative = int(common_bits(self._negative, then))
         # Positive and negative edges number the same at all times.
         return rows.n_positive - (rows.n_edges - rows.n_positive - twice_negative)
+
+    def line_overlaps(self, then: Array) -> Ints:
+        """Per left node: how many of its edges are negative both now and in a `snapshot`."""
+        return _bits_per_line(self._negative & then)
+
+    def line_edges(self) -> Ints:
+        """Per left node: how many edges it has."""
+        return _bits_per_line(cells_of(self._matrix, self._rows, self._rows.edges))
+
+
+def _bits_per_line(lines: Array) -> Ints:
+    counts: Ints = np.bitwise_count(lines).sum(axis=1, dtype=np.int64)
+    return counts

@@ -151,6 +151,11 @@ def diagnose(
         raise InputError("W has no edges of both signs: its sign pattern cannot change")
     require_memory(chain_bytes(matrix, method), f"the pilot of null model G on {matrix.shape}")
     found = pilot(matrix, rows, method, threads)
+    if found.found is None and found.loops_found is None:
+        raise InputError(
+            "every sign of W is frozen: there is one pattern with these degrees, and nothing mixes"
+            " (bipnet.certify says why)"
+        )
     judged = found.found or found.loops_found
     assert judged is not None
     unit = found.unit if found.found is not None else found.loop_unit

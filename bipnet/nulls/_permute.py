@@ -7,6 +7,7 @@ import threading
 import numpy as np
 
 from bipnet._biadjacency import Array, Biadjacency, Ints
+from bipnet._memory import require_memory
 from bipnet._threads import Block, cut, run_blocks
 from bipnet.nulls._spread import IN_CACHE, spread
 from bipnet.nulls.models import NullModel
@@ -81,6 +82,11 @@ class _Groups:
         step = max(per_block, line << (lines.bit_length() - 1))  # whole blocks, all powers of two
         if self.words.size <= _SMALL_WORDS:
             step = n_right  # a task costs more than a thread gains
+        step = min(step, n_right)
+        require_memory(
+            step * (n_left + line) * self.words.itemsize,
+            f"a block of columns of {self.matrix.shape}",
+        )
         frozen = np.zeros((-(-n_right // step), 2), dtype=np.int64)
 
         kept = threading.local()  # fresh memory for every tile takes as long as filling it

@@ -24,6 +24,7 @@ from bipnet.nulls._chains import SwapChain, TradeChain
 from bipnet.nulls._connected import trades_connect
 from bipnet.nulls._equilibrium import Settling, settling
 from bipnet.nulls._free import FreePart, find_free_part
+from bipnet.nulls._groups import Groups, group_lines
 from bipnet.nulls._rows import Rows
 from bipnet.nulls._signs import KeyOf, Length, loop_chain, trade_chain
 
@@ -50,6 +51,9 @@ _LOOP_UNITS = 16
 _CELLS = 1 << 14  # a small matrix gets several pilot chains, to have as many signs in all
 _MOST_CHAINS = 16
 _KEPT = 64  # results remembered
+
+_SLOWER = 2.0
+_SCOUT = _MOST_CHAINS  # the number of a chain that no pilot has
 
 _FAR = 4.0  # spreads between the levels before and after loops that tell that trades were stuck
 
@@ -161,10 +165,12 @@ def _trades(
 ) -> tuple[list[Array], Pilot]:
     """Trades as far as they lead: where the chains ended, and what they showed."""
     chains = [trade_chain(matrix, rows, free, _keys(i), n_threads) for i in range(n_chains)]
+    scout = trade_chain(matrix, rows, free, _keys(_SCOUT), n_threads)
     traces, found = _followed(
         [chain.run for chain in chains],
         _overlaps(chains, rows),
         MOST_STEPS if connected else MOST_ROUNDS_BEFORE_LOOPS,
+        groups=_by_group(chains, group_lines(scout, rows.n_edges)),
         loops_follow=not connected,
     )
     steps = _steps(found, traces.shape[1] - 1, connected)
@@ -182,10 +188,12 @@ def _swaps(
 
     chains = [SwapChain(matrix, rows, _keys(i)("G swaps")) for i in range(n_chains)]
     unit = -(-rows.n_edges // ATTEMPTS_PER_STREAM)
+    scout = SwapChain(matrix, rows, _keys(_SCOUT)("G swaps"))
     traces, found = _followed(
         [_in_units(chain.run, unit) for chain in chains],
         _overlaps(chains, rows),
         MOST_STEPS if connected else MOST_ROUNDS_BEFORE_LOOPS,
+        groups=_by_group(chains, group_lines(scout, rows.n_edges)),
         loops_follow=not connected,
     )
     attempts = sum(chain.attempts for chain in chains)
@@ -240,25 +248,63 @@ def _followed(
     most_steps: int,
     trusted: Settling | None = None,
     *,
+    groups: list[Callable[[], npt.NDArray[np.float64]]] | None = None,
     loops_follow: bool = False,
 ) -> tuple[npt.NDArray[np.float64], Settling]:
     """Run chains step by step until their traces are steady, or agree with what is trusted.
 
-    Where loops follow, what has not moved at all is left to them.
+    The overlaps of ``groups`` of lines must be steady too. Where loops follow, what has not moved
+    at all is left to them.
     """
     values = [[overlap() for overlap in overlaps]]
+    parts = [[overlaps() for overlaps in groups or []]]
     goal = FIRST_STEPS if trusted is None else _LOOP_UNITS
     while True:
         for step in range(len(values) - 1, goal):
             for run in runs:
                 run(step, 1)
             values.append([overlap() for overlap in overlaps])
+            parts.append([overlaps() for overlaps in groups or []])
         traces = np.array(values).T
         found = settling(traces)
+        if groups:
+            found = _with_slow_groups(found, np.array(parts), loops_follow)
         stuck = loops_follow and found.spread == 0
         if found.steady or stuck or goal >= most_steps or _agree(traces, trusted):
             return traces, found
         goal *= 2
+
+
+def _with_slow_groups(
+    found: Settling, parts: npt.NDArray[np.float64], loops_follow: bool
+) -> Settling:
+    """The verdict on a whole pattern, and on those of its groups that are clearly slower.
+
+    ``parts`` are (steps, chains, groups) overlaps. Which of several alike is the slowest is
+    chance: what is less than `_SLOWER` times as slow changes nothing.
+    """
+    if parts.shape[2] < 2:
+        return found
+    for group in range(parts.shape[2]):
+        judged = settling(parts[:, :, group].T)
+        if judged.spread == 0 and loops_follow:
+            continue
+        if judged.steady and judged.steps <= _SLOWER * found.steps:
+            continue
+        found = replace(
+            found,
+            steady=found.steady and judged.steady,
+            steps=max(found.steps, judged.steps),
+        )
+    return found
+
+
+def _by_group(
+    chains: Sequence[TradeChain] | Sequence[SwapChain], groups: Groups
+) -> list[Callable[[], npt.NDArray[np.float64]]]:
+    """The overlap of every group of lines with the start, of chains that have not run."""
+    start = chains[0].snapshot()
+    return [partial(groups.overlaps, chain, start) for chain in chains]
 
 
 def _steps(found: Settling, n_run: int, connected: bool) -> int:
