@@ -387,6 +387,51 @@ def test_claims__without_their_rows_are_not_measured() -> None:
     assert json.dumps([f.as_dict() for f in evaluate_language_claims(tables, "tiny")])
 
 
+def test_claims__of_a_model_that_finds_nothing_are_not_measured() -> None:
+    tables = {number: table.assign(f1=0.0) for number, table in synthetic().items()}
+    found = verdicts(tables)
+    assert found.pop("positional-flip") == "does not hold"
+    assert set(found.values()) == {"not measured"}
+
+
+def test_blocks__are_first_and_last_in_the_model_not_among_the_probed() -> None:
+    probed = ["m.layer.3.a.weight", "m.layer.4.a.weight", "m.wpe.weight"]
+    of_model = [f"m.layer.{i}.a.weight" for i in range(6)]
+    assert list(blocks_of(probed, of_model).values()) == ["middle", "middle", "early"]
+    tables = synthetic()
+    tables[MAP] = tables[5].assign(figure=MAP, layer="m.layer.9.x.weight")
+    assert verdicts(tables)["signs-suffice-late"] == "holds"  # the classifier is late still
+    only_blocks = {5: tables[5][~tables[5]["layer"].str.contains("classifier")], MAP: tables[MAP]}
+    assert verdicts(only_blocks)["signs-suffice-late"] == "not measured"
+
+
+def test_bars__are_lost_from_the_model_as_it_is_not_from_a_better_binarised_one() -> None:
+    five = synthetic()[5]
+    better = five.iloc[[1]].assign(probe="none", model="signed", f1=0.99)
+    drawn = LANGUAGE_FIGURES[0].figure({5: pd.concat([five, better], ignore_index=True)})
+    heights = [patch.get_height() for patch in drawn.axes[3].patches]
+    assert heights[0] == pytest.approx(100 * (0.9 - 0.3))
+
+
+def test_another_config_or_tokenizer__is_another_model(model_folder: Path) -> None:
+    model, tokenizer = open_pretrained(model_folder, "ner")
+    before = work.model_digest(model, tokenizer)
+    assert work.model_digest(*open_pretrained(model_folder, "ner")) == before
+    model.config.activation = "relu"
+    assert work.model_digest(model, tokenizer) != before
+    other = tiny_models.tokenizer(special=False)
+    assert work.model_digest(open_pretrained(model_folder, "ner")[0], other) != before
+
+
+def test_data_without_entities__is_refused(
+    cli: Callable[..., tuple[int, str]], model_folder: Path, tmp_path: Path
+) -> None:
+    data = tmp_path / "all-o.txt"
+    data.write_text("anna O\nmet O\n")
+    code, text = cli("reproduce", 5, "--model", model_folder, "--conll", data, "-o", tmp_path / "r")
+    assert (code, "no entity in 1 sentence(s)" in text) == (2, True)
+
+
 def test_blocks__of_one_block_are_neither_early_nor_late() -> None:
     assert blocks_of(["m.layer.0.a.weight"]) == {"m.layer.0.a.weight": "middle"}
     names = ["e.embed.weight", "m.0.a.weight", "m.1.a.weight", "m.2.a.weight", "head.weight"]

@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 
 import bipnet
+from bipnet.errors import InputError
 from bipnet.experiments import sweep, work
 from bipnet.experiments.datasets import load_dataset
 from bipnet.experiments.jobs import Job, Runner
@@ -323,8 +324,12 @@ def test_results__of_another_protocol_are_not_mixed(finished: Path, tmp_path: Pa
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [
-        (["5", "--data", "digits"], "no figure '5'"),
-        (["mlps", "--data", "digits"], "there are 1, 2, 3, 4, 6, 7, 8, 10, 11, 12, 13 and mlp"),
+        (["5", "--data", "digits"], "--data is of figures about MLPs, not of 5 and 9"),
+        (["14", "--data", "digits"], "no figure '14'"),
+        (
+            ["mlps", "--data", "digits"],
+            "there are 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, mlp and",
+        ),
         (["1", "--data", "digits", "--download"], "embedded"),
         (["1", "--quick", "--realizations", "3"], "give one of them"),
         (["1", "--data", "mnist", "--data-dir", "nowhere"], "nowhere"),
@@ -367,3 +372,66 @@ def test_whole_run__leaves_tables_pictures_and_a_report(tmp_path: Path) -> None:
     }  # fmt: skip
     assert found["summary"]["networks"][0]["n"] == 2
     assert set(found["seconds"]) > {"train", "score", "randomize and score", "write report"}
+
+
+# -- what goes wrong on the way ------------------------------------------------------------------
+
+
+def test_force__leaves_nothing_of_another_protocol(tmp_path: Path) -> None:
+    folder = tmp_path / "r"
+    one = Settings(networks=1, seed=1)
+    reproduce((6, 7), datasets=DIGITS, output=folder, settings=one, n_workers=1)
+    other = Settings(networks=1, seed=2)
+    reproduce((7,), datasets=DIGITS, output=folder, settings=other, n_workers=1, force=True)
+    names = {path.name for path in (folder / "tables").iterdir()}
+    assert names == {"figure-07.csv", "figure-07.parquet"}
+    again = reproduce((6,), datasets=DIGITS, output=folder, settings=other, n_workers=1, force=True)
+    assert set(again.tables) == {6}
+    assert (folder / "tables" / "figure-07.csv").exists()  # the same protocol: it stays
+
+
+@pytest.mark.parametrize("content", ["[]", "null", "{", "3"])
+def test_damaged_protocol__is_one_clear_error(content: str, tmp_path: Path) -> None:
+    folder = tmp_path / "r"
+    folder.mkdir()
+    (folder / "protocol.json").write_text(content)
+    with pytest.raises(InputError, match="cannot be read: use another folder, or --force"):
+        reproduce((7,), datasets=DIGITS, output=folder, settings=Settings(networks=1))
+
+
+def test_figure_7__is_drawn_when_asked_for_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "r"
+    settings = Settings(networks=1)
+    whole_reproduction((10,), datasets=DIGITS, output=folder, settings=settings, n_workers=1)
+    assert not list((folder / "figures").glob("figure-07*"))
+
+
+def large(needed: Sequence[bytes], *, number: int) -> bytes:
+    """A job whose result is too large for a small disk."""
+    return bytes(1 << 20)
+
+
+def test_full_disk__ends_a_run_with_workers(tmp_path: Path) -> None:
+    """With the disk full while tasks are still to be sent, the run must end, and say why."""
+    code = f"""
+import resource, signal, sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from pathlib import Path
+import test_sweep
+from bipnet.experiments.jobs import Job, Runner
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+runner = Runner(Path({str(tmp_path / "jobs")!r}), n_workers=2)
+runner._folder.mkdir()
+resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, 1 << 16))
+try:
+    runner.run([Job(test_sweep.large, {{"number": i}}) for i in range(60)])
+except OSError as error:
+    print("ended:", error.strerror)
+finally:
+    runner.close()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=100, check=False
+    )
+    assert "ended: File too large" in done.stdout, done.stderr
+    assert not list((tmp_path / "jobs").iterdir())

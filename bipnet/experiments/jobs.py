@@ -13,9 +13,9 @@ import importlib
 import json
 import signal
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -122,7 +122,19 @@ class Runner:
         with warnings.catch_warnings():
             # A worker that holds much memory is replaced by a fresh one between two jobs.
             warnings.filterwarnings("ignore", message="A worker stopped while some jobs")
-            self._keep(self._results(todo), progress)
+            results = self._results(todo)
+            try:
+                self._keep(results, progress)
+            except BaseException as error:
+                if self._worked_in_processes:
+                    results.close()
+                    self._worked_in_processes = False  # joblib has ended them
+                if type(error).__name__ == "TerminatedWorkerError":
+                    raise InputError(
+                        "a worker process was ended from outside (out of memory?): run the same"
+                        " command again, it goes on where it was"
+                    ) from None
+                raise
         return len(todo)
 
     def _keep(
@@ -142,9 +154,9 @@ class Runner:
             get_reusable_executor().shutdown(wait=True)
             self._worked_in_processes = False
 
-    def _results(self, todo: list[Job]) -> Iterator[tuple[Job, bytes]]:
+    def _results(self, todo: list[Job]) -> Generator[tuple[Job, bytes]]:
         if not todo:
-            return iter(())
+            return (_ for _ in ())
         if self._scheduler is not None:
             return self._on_cluster(todo, self._scheduler)
         if self._n_workers == 1 or len(todo) == 1:
@@ -154,7 +166,7 @@ class Runner:
     def _task(self, job: Job) -> tuple[Work, dict[str, Any], list[bytes]]:
         return job.work, {**job.params, **job.where}, [self.content(needed) for needed in job.needs]
 
-    def _in_processes(self, todo: list[Job]) -> Iterator[tuple[Job, bytes]]:
+    def _in_processes(self, todo: list[Job]) -> Generator[tuple[Job, bytes]]:
         from joblib import Parallel, delayed
 
         self._worked_in_processes = True
@@ -168,10 +180,12 @@ class Runner:
         )
         with _ctrl_c_waits():
             results = parallel(numbered(number) for number in range(len(todo)))
-        for number, content in results:
-            yield todo[number], content
+        # Closed, joblib sends no more tasks: an error here must not wait for those.
+        with closing(results):
+            for number, content in results:
+                yield todo[number], content
 
-    def _on_cluster(self, todo: list[Job], address: str) -> Iterator[tuple[Job, bytes]]:
+    def _on_cluster(self, todo: list[Job], address: str) -> Generator[tuple[Job, bytes]]:
         with _client(address) as client, client.as_current():
             n_at_once = 2 * max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
             waiting = iter(todo)

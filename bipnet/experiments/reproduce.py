@@ -13,6 +13,7 @@ from bipnet._progress import Stopwatch
 from bipnet._threads import usable_cores
 from bipnet.errors import InputError
 from bipnet.experiments.claims import evaluate_claims
+from bipnet.experiments.figures import FIGURES as CATALOGUE
 from bipnet.experiments.figures import write_figures
 from bipnet.experiments.jobs import Runner
 from bipnet.experiments.report import write_report
@@ -130,7 +131,10 @@ def reproduce(
         result.seconds = watch.seconds()
         return result
     with watch.stage("draw figures"):
-        result.files = write_figures(result.drawn_tables, folder.subfolder("figures"), force=True)
+        asked = [figure for figure in CATALOGUE if figure.number in result.tables]
+        result.files = write_figures(
+            result.drawn_tables, folder.subfolder("figures"), figures=asked, force=True
+        )
     result.seconds = watch.seconds()
     stages = {stage: time for stage, time in result.seconds.items() if stage != "total"}
     with watch.stage("write report"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -127,6 +128,11 @@ class ResultsFolder:
             path.mkdir()
         if not force:
             self._require_same_protocol()
+        elif self._before() != json.loads(json.dumps(protocol)):
+            # Nothing of another protocol may stay under the name of this one.
+            for name in ("tables", "figures"):
+                shutil.rmtree(path / name, ignore_errors=True)
+            (path / "report.html").unlink(missing_ok=True)
         with new_file(path / PROTOCOL, force=True) as partial:
             partial.write_text(json.dumps(protocol, indent=2) + "\n")
 
@@ -154,16 +160,21 @@ class ResultsFolder:
         with new_file(folder / f"{name}.csv", force=True) as partial:
             table.to_csv(partial, index=False, lineterminator="\n")
 
+    def _before(self) -> dict[str, Any] | None:
+        """The protocol of the results that are there, None if that cannot be told."""
+        try:
+            before = json.loads((self.path / PROTOCOL).read_text())
+        except (OSError, ValueError):
+            return None
+        return before if isinstance(before, dict) else None
+
     def _require_same_protocol(self) -> None:
         path = self.path / PROTOCOL
         if not path.exists():
             return
-        try:
-            before = json.loads(path.read_text())
-        except (OSError, ValueError) as error:
-            raise InputError(
-                f"{path} cannot be read ({error}): use another folder, or --force"
-            ) from None
+        before = self._before()
+        if before is None:
+            raise InputError(f"{path} cannot be read: use another folder, or --force")
         now = json.loads(json.dumps(self._protocol))
         differ = [
             f"{name} was {before.get(name)!r} and is {now.get(name)!r}"

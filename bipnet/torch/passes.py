@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeAlias
@@ -9,9 +10,11 @@ from typing import Any, TypeAlias
 import torch
 from torch import nn
 
-from bipnet.errors import InputError
+from bipnet.errors import BipnetError, BipnetWarning, InputError
 from bipnet.torch.prefix import Plan, Prefix, plan_of
 from bipnet.torch.running import as_model_input, checked_device, device_of, evaluating
+
+_log = logging.getLogger(__name__)
 
 Batch: TypeAlias = torch.Tensor | Mapping[str, torch.Tensor]
 """What a model is called with: one tensor, or keyword arguments."""
@@ -116,14 +119,23 @@ class Passes:
             return plan_of(model, changed, self._run(model, sizes.index(min(sizes))))
 
     def _kept(self, model: nn.Module, changed: Sequence[torch.Tensor]) -> Prefix | None:
-        plan = self.plan(model, changed)
-        if plan is None:
+        try:
+            plan = self.plan(model, changed)
+            if plan is None:
+                return None
+            prefix = Prefix(plan, self._budget)
+            runs = [self._run(model, number) for number in range(len(self.batches))]
+            with evaluating(model):
+                return prefix if prefix.keep(runs) else None
+        except (BipnetError, BipnetWarning):
+            raise
+        except Exception as error:
+            # Watching or replaying a model that is made in a way of its own is no reason to fail:
+            # full passes do without, and raise what is wrong with the model itself.
+            _log.info(
+                "nothing is kept before the probed layer: %s: %s", type(error).__name__, error
+            )
             return None
-        prefix = Prefix(plan, self._budget)
-        with evaluating(model):
-            for number in range(len(self.batches)):
-                prefix.keep(number, self._run(model, number))
-        return prefix
 
     def _run(self, model: nn.Module, number: int) -> Callable[[], torch.Tensor]:
         device = device_of(model) if self._device is None else self._device

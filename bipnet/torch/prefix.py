@@ -5,11 +5,13 @@ architecture is known here. One pass is watched: which modules are called, in wh
 the changed tensors are first used, and which outputs of finished modules are used later on. In
 later passes those modules give back what they gave then, and everything else runs as it always
 does, with the same values: the result is the same, bit for bit. Every batch is checked for that
-when its outputs are kept; one that fails is run in full from then on.
+after the outputs of all are kept, the last batch first, so that what a module leaves lying about
+for a later one is that of another batch. If one fails, nothing is kept.
 """
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -128,6 +130,8 @@ class Plan:
         Module -> for each of its first calls, which of the tensors of its output are used later.
     clone
         Whether outputs are changed in place after their module has given them.
+    owners
+        Modules that have the changed tensors: the first call of one ends what can be kept.
     before
         Modules whose calls, all of them, end before the changed tensors are used: what they
         give stays what it was. Some lie within others that are replayed, and are not called.
@@ -135,6 +139,7 @@ class Plan:
 
     used: Mapping[nn.Module, Sequence[frozenset[int]]]
     clone: bool
+    owners: frozenset[nn.Module]
     before: frozenset[nn.Module]
 
 
@@ -158,7 +163,8 @@ def plan_of(model: nn.Module, changed: Sequence[torch.Tensor], run: Pass) -> Pla
     with patched({module: watch.forward_of(module, module.forward) for module in plain}), watch:
         run()
     changes = min([watch.first_use, *(call.begin for call in watch.calls if call.module in owners)])
-    if changes == math.inf:
+    begun = min((call.begin for call in watch.calls if call.module in owners), default=math.inf)
+    if changes == math.inf or changes < begun:
         return None
     reached: dict[nn.Module, list[_Call]] = {}
     for call in watch.calls:  # an outer call comes before those within it
@@ -186,7 +192,7 @@ def plan_of(model: nn.Module, changed: Sequence[torch.Tensor], run: Pass) -> Pla
             used.setdefault(module, []).append(frozenset(places))
     before = {call.module for call in watch.calls}
     before -= {call.module for call in watch.calls if call.end >= changes}
-    return Plan(used, clone, frozenset(before)) if used else None
+    return Plan(used, clone, frozenset(owners), frozenset(before)) if used else None
 
 
 def _is_skipped(call: _Call) -> bool:
@@ -206,7 +212,7 @@ class Prefix:
 
     def __init__(self, plan: Plan, budget: int) -> None:
         self._plan = plan
-        self._left = budget
+        self._budget = budget
         self._kept: dict[int, dict[nn.Module, list[Any]]] = {}
         self._clone_again = False
 
@@ -215,30 +221,45 @@ class Prefix:
         """Batches whose outputs are kept."""
         return len(self._kept)
 
-    def keep(self, number: int, run: Pass) -> bool:
-        """Run batch ``number`` in full and keep what is used later; whether that was possible.
+    def keep(self, runs: Sequence[Pass]) -> bool:
+        """Run all batches in full and keep what is used later, as far as the budget goes.
 
-        It is not where the budget is spent, or where replaying does not give the same bits.
+        Then all are replayed, the last one first. Whether that gave the same bits; if not, nothing
+        is kept.
         """
-        for _ in range(2):
-            kept, taken, full = self._recorded(run)
-            if taken > self._left:
-                return False
-            self._kept[number] = kept
-            again, touched = self._replayed(number, run)
-            if not touched and same_bits(again, full):
-                self._left -= taken
+        for self._clone_again in (False, True):
+            left, digests = self._budget, {}
+            self._kept = {}
+            for number, run in enumerate(runs):
+                kept, taken, full = self._recorded(run)
+                if kept is not None and taken <= left:
+                    left -= taken
+                    self._kept[number] = kept
+                    digests[number] = _digest(full)
+                elif kept is None:
+                    self._kept = {}
+                    return False
+            exact, touched = True, False
+            for number in reversed(range(len(runs))):
+                again, changed = self._replayed(number, runs[number])
+                touched |= changed
+                exact &= number not in digests or _digest(again) == digests[number]
+            if exact and not touched:
                 return True
-            del self._kept[number]
-            if not touched or self._clone_again:
-                return False
-            self._clone_again = True  # what comes later works in place on what is kept
+            if not touched:
+                break
+            # What comes later works in place on what is kept: once more, and give it copies.
+        self._kept = {}
         return False
 
-    def _recorded(self, run: Pass) -> tuple[dict[nn.Module, list[Any]], int, torch.Tensor]:
-        """What to keep of a full pass, its bytes, and what the pass gave."""
+    def _recorded(self, run: Pass) -> tuple[dict[nn.Module, list[Any]] | None, int, torch.Tensor]:
+        """What to keep of a full pass, its bytes, and what the pass gave.
+
+        None to keep if this pass calls other modules than the plan's before the changed tensors.
+        """
         kept: dict[nn.Module, list[Any]] = {}
         taken = depth = 0
+        fits = True
 
         def keeping(module: nn.Module, original: Forward) -> Forward:
             def forward(*args: Any, **kwargs: Any) -> Any:
@@ -259,9 +280,21 @@ class Prefix:
 
             return forward
 
-        with patched({module: keeping(module, module.forward) for module in self._plan.used}):
+        def beginning(original: Forward) -> Forward:
+            def forward(*args: Any, **kwargs: Any) -> Any:
+                nonlocal fits
+                made = {module: len(outputs) for module, outputs in kept.items()}
+                planned = {module: len(places) for module, places in self._plan.used.items()}
+                fits &= made == planned
+                return original(*args, **kwargs)
+
+            return forward
+
+        forwards = {module: keeping(module, module.forward) for module in self._plan.used}
+        forwards |= {module: beginning(module.forward) for module in self._plan.owners}
+        with patched(forwards):
             full = run()
-        return kept, taken, full
+        return kept if fits else None, taken, full
 
     @contextmanager
     def replaying(self, number: int) -> Iterator[None]:
@@ -292,7 +325,7 @@ class Prefix:
         """What the replayed pass gives, and whether it changed anything that is kept."""
         tensors = [
             tensor
-            for outputs in self._kept[number].values()
+            for outputs in self._kept.get(number, {}).values()
             for tensor in _tensors(outputs)
             if 0 not in tensor.stride()
         ]
@@ -319,15 +352,13 @@ def patched(forwards: Mapping[nn.Module, Forward]) -> Iterator[None]:
                 vars(module)["forward"] = own
 
 
-def same_bits(first: torch.Tensor, second: torch.Tensor) -> bool:
-    """Whether two tensors are the same, NaN of the same bits included."""
-    if first.shape != second.shape or first.dtype != second.dtype:
-        return False
-    kinds = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
-    if first.element_size() not in kinds:
-        return torch.equal(first, second)
-    kind = kinds[first.element_size()]
-    return torch.equal(first.contiguous().view(kind), second.contiguous().view(kind))
+def _digest(output: torch.Tensor) -> bytes:
+    """Of all bits of a tensor, NaN of any kind included."""
+    values = output.detach().cpu().contiguous().flatten()
+    digest = hashlib.blake2b(f"{tuple(output.shape)} {output.dtype}".encode(), digest_size=16)
+    if values.numel():
+        digest.update(values.view(torch.uint8).numpy().data)
+    return digest.digest()
 
 
 def _stored(output: Any, used: Collection[int], clone: bool) -> tuple[Any, int]:
@@ -346,7 +377,7 @@ def _stored(output: Any, used: Collection[int], clone: bool) -> tuple[Any, int]:
             nothing = torch.full((), math.nan, dtype=tensor.dtype, device=tensor.device)
             return nothing.expand(tensor.shape)
         tensor = tensor.detach()
-        if clone or tensor.untyped_storage().nbytes() > 2 * tensor.nbytes:
+        if clone or tensor.untyped_storage().nbytes() > tensor.nbytes:
             tensor = tensor.clone()  # a part of something larger would keep all of it
         size += tensor.nbytes
         return tensor

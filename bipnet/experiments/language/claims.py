@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
 from bipnet.experiments.claims.claim import Claim, Finding, Measured, NotMeasuredError, Verdict
-from bipnet.experiments.language.layers import blocks_of, short_name
+from bipnet.experiments.language.layers import blocks_of, is_position, short_name
+from bipnet.experiments.language.plan import MAP
 from bipnet.experiments.tables import LANGUAGE_COLUMNS, checked_table
 
 HARMLESS = 0.02
 """F1 that may be lost where a probe "has virtually no impact"."""
 CLEARLY = 0.02
 """One loss is larger than another if by this much."""
+FINDS_NOTHING = 0.05
+"""F1 below which there is nothing to lose."""
 HELPS = 0.01
 """Pruning or flipping more has improved F1 if by this much."""
 REASONABLE = 0.5
@@ -29,21 +32,27 @@ class LanguageEvidence:
 
     pruning: pd.DataFrame
     noise: pd.DataFrame
+    of_model: Sequence[str] = ()
+    """Names of all linear layers of the model, if known."""
 
     @property
     def original(self) -> float:
-        """F1 of the model as it is."""
+        """F1 of the model as it is, if that is anything to lose."""
         rows = self.pruning
         found = rows.loc[(rows["probe"] == "none") & (rows["model"] == "float"), "f1"]
         if found.empty:
             raise NotMeasuredError("the model as it is was not scored")
-        return float(found.iloc[0])
+        original = float(found.iloc[0])
+        if original < FINDS_NOTHING:
+            raise NotMeasuredError(f"the model as it is finds next to nothing: F1 {original:.3f}")
+        return original
 
     def layers(self, place: str) -> list[str]:
         """Layers that are "early" or "late"."""
         table = self.pruning if len(self.pruning) else self.noise
         names = [name for name in dict.fromkeys(table["layer"]) if name != "all"]
-        found = [name for name, where in blocks_of(names).items() if where == place]
+        places = blocks_of(names, self.of_model)
+        found = [name for name, where in places.items() if where == place]
         if not found:
             raise NotMeasuredError(f"no {place} layer was probed")
         return found
@@ -95,6 +104,7 @@ def _harmless_late(how: str) -> Callable[[LanguageEvidence], Measured]:
 
 
 def _pruning_helps(evidence: LanguageEvidence) -> Measured:
+    _ = evidence.original  # a model that finds nothing has nothing to gain
     gains = {}
     for layer in evidence.layers("early"):
         curve = evidence.curve(layer, "prune", "signed")
@@ -141,7 +151,7 @@ def _binarising_worse_than_b(evidence: LanguageEvidence) -> Measured:
 
 
 def _positional_flip(evidence: LanguageEvidence) -> Measured:
-    names = [name for name in dict.fromkeys(evidence.noise["layer"]) if "position" in name]
+    names = [name for name in dict.fromkeys(evidence.noise["layer"]) if is_position(name)]
     if not names:
         raise NotMeasuredError("no position embeddings were probed")
     curve = evidence.curve(names[0], "flip", "float")
@@ -271,7 +281,8 @@ def evaluate_language_claims(tables: Mapping[int, pd.DataFrame], model: str) -> 
     """
     empty = pd.DataFrame(columns=list(LANGUAGE_COLUMNS))
     checked = {number: checked_table(table, LANGUAGE_COLUMNS) for number, table in tables.items()}
-    evidence = LanguageEvidence(checked.get(5, empty), checked.get(9, empty))
+    of_model = [str(name) for name in dict.fromkeys(checked.get(MAP, empty)["layer"])]
+    evidence = LanguageEvidence(checked.get(5, empty), checked.get(9, empty), of_model)
     findings = []
     for claim in LANGUAGE_CLAIMS:
         (figure,) = claim.figures

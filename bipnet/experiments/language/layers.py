@@ -66,11 +66,11 @@ def linear_layers(model: nn.Module) -> list[str]:
     return [layer.info.name for layer in _whole(list_layers(model))]
 
 
-def blocks_of(names: Sequence[str]) -> dict[str, str]:
+def blocks_of(names: Sequence[str], of_model: Sequence[str] = ()) -> dict[str, str]:
     """Where in the model each layer is: "early", "late" or "middle".
 
-    Early are embeddings and the first block among them, late are the last block and what comes
-    after it.
+    Early are embeddings and the first block, late are the last block and what comes after it;
+    first and last among the layers ``of_model``, if these are known, and ``names``.
 
     Examples
     --------
@@ -78,18 +78,33 @@ def blocks_of(names: Sequence[str]) -> dict[str, str]:
     {'embed.weight': 'early', 'layer.0.a.weight': 'early', 'layer.5.a.weight': 'late', \
 'classifier.weight': 'late'}
     """
-    numbers = [int(match[1]) if (match := _BLOCK.search(name)) else None for name in names]
-    blocks = [number for number in numbers if number is not None]
+    numbers = [_block(name) for name in names]
+    blocks = [number for name in (*names, *of_model) if (number := _block(name)) is not None]
     first, last = (min(blocks), max(blocks)) if blocks else (0, 0)
     places = {}
     for name, number in zip(names, numbers, strict=True):
         if number is None:
-            places[name] = "early" if "embed" in name else "late"
+            places[name] = "early" if is_embedding(name) else "late"
         elif first == last:
             places[name] = "middle"
         else:
             places[name] = {first: "early", last: "late"}.get(number, "middle")
     return places
+
+
+def is_embedding(name: str) -> bool:
+    """Whether a layer's name is that of token or position embeddings."""
+    return any(word in name for word in ("embed", "position", "wte", "wpe"))
+
+
+def is_position(name: str) -> bool:
+    """Whether a layer's name is that of position embeddings."""
+    return "position" in name or "wpe" in name
+
+
+def _block(name: str) -> int | None:
+    match = _BLOCK.search(name)
+    return int(match[1]) if match else None
 
 
 def short_name(layer: str) -> str:

@@ -7,6 +7,7 @@ likely to be about the same one.
 from __future__ import annotations
 
 import hashlib
+import json
 import warnings
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -19,7 +20,6 @@ import numpy as np
 import pandas as pd
 import safetensors.torch
 import torch
-from torch import nn
 
 from bipnet._streams import Seed
 from bipnet.errors import EmptyLayerWarning, FrozenWarning, InputError
@@ -43,9 +43,14 @@ Probes = Sequence[tuple[str, Sequence[float | str], Sequence[bool]]]
 """(name, levels, models) of each probe; models as ``signed`` of `bipnet.torch.probe`."""
 
 
-def model_digest(model: nn.Module) -> str:
-    """A digest of the names and values of all parameters and buffers."""
+def model_digest(model: Any, tokenizer: Any) -> str:
+    """A digest of all that a model's labels depend on: parameters, buffers, config, tokenizer."""
     digest = hashlib.blake2b(digest_size=16)
+    config = {
+        name: value for name, value in model.config.to_dict().items() if name != "_name_or_path"
+    }
+    digest.update(json.dumps(config, sort_keys=True, default=str).encode())
+    digest.update(tokenizer.backend_tokenizer.to_str().encode())
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(name.encode())
         digest.update(safetensors.torch.save({"": tensor.detach().cpu().contiguous()}))
@@ -93,8 +98,11 @@ def session(
     """A process opens model and data once; see `release`."""
     opened, tokenizer = open_pretrained(model, "ner", device=device, download=download)
     chosen = sample_sentences(read_conll(conll), sentences, rng=Seed(seed))
+    if all(tag == "O" for sentence in chosen for tag in sentence.tags):
+        raise InputError(f"{conll}: no entity in {len(chosen)} sentence(s): nothing to score")
+    digests = model_digest(opened, tokenizer), sentences_digest(chosen)
     evaluate = TokenClassification(chosen, tokenizer, opened, budget=BUDGET)
-    return Session(opened, evaluate, chosen, (model_digest(opened), sentences_digest(chosen)))
+    return Session(opened, evaluate, chosen, digests)
 
 
 def release() -> None:
@@ -153,7 +161,7 @@ def measure_layer(
     return parquet(rows.rename(columns={"score": "f1"}).drop(columns="n_edges"))
 
 
-def _sigma(model: nn.Module, layer: str) -> float:
+def _sigma(model: Any, layer: str) -> float:
     """Standard deviation of a layer's weights, rounded so that it is one level."""
     tensors = {id(found.at): found.at.tensor for found in list_layers(model, layer)}
     values = torch.cat([tensor.double().flatten() for tensor in tensors.values()])
