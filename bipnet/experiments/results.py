@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import shutil
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,7 +29,7 @@ _SOFTWARE = ("bipnet", "torch", "numpy", "pandas", "python", "machine")
 
 
 @dataclass
-class Results:
+class Results(ABC):
     """What a run made.
 
     Attributes
@@ -55,9 +56,9 @@ class Results:
     findings: list[Finding] = field(default_factory=list)
     files: list[Path] = field(default_factory=list)
 
+    @abstractmethod
     def summary(self) -> dict[str, Any]:
         """Medians and quartiles: plain data."""
-        raise NotImplementedError
 
     def as_json(self) -> dict[str, Any]:
         """Protocol, medians and quartiles, verdicts, jobs and stages: plain data."""
