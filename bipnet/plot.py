@@ -160,7 +160,7 @@ def traces(diagnosis: Diagnosis, *, ax: Axes | None = None) -> Axes:
     taken = diagnosis.loops if loops_alone else diagnosis.steps
     ax.axvline(taken, color="black", ls=":", lw=1, label="a draw is taken")
     kind = "rounds of trades" if diagnosis.method == "trade" else "attempted swaps"
-    ax.set_xlabel("short loops" if loops_alone else kind)
+    ax.set_xlabel("loops" if loops_alone else kind)
     ax.set_ylabel("overlap with the start")
     ax.legend(frameon=False, fontsize="small")
     return ax

@@ -25,6 +25,7 @@ from bipnet.nulls._connected import trades_connect
 from bipnet.nulls._equilibrium import Settling, settling
 from bipnet.nulls._free import FreePart, find_free_part
 from bipnet.nulls._groups import Groups, group_lines
+from bipnet.nulls._loops import LOOPS_PER_NODE
 from bipnet.nulls._rows import Rows
 from bipnet.nulls._signs import KeyOf, Length, loop_chain, trade_chain
 
@@ -38,12 +39,6 @@ MOST_STEPS = 1 << 13
 
 MOST_ROUNDS_BEFORE_LOOPS = 1 << 10
 """Rounds of trades after which loops take over where edges are missing."""
-
-LOOPS_PER_NODE = 2
-"""Short loops per node that has an edge, at the least. They are there for what trades cannot
-reach. A lone hexagon among n nodes is met by a loop with probability 6 / n, and then forgets its
-state (a loop is lazy half of the time): of it exp(-12) is left after 2 n loops, less than the
-criterion leaves of anything (`_equilibrium.REMEMBERED`)."""
 
 _LOOP_UNITS = 16
 """Steps that the least number of loops is cut into: a pilot's first look at loops after trades."""
@@ -73,7 +68,7 @@ class Pilot:
     found
         The verdict on ``traces``.
     loop_traces, loop_unit, loops_found
-        The same for the short loops that follow, where edges are missing.
+        The same for the loops that follow, where edges are missing.
     moved
         Sign changes per step of ``traces`` and edge.
     settled
@@ -152,7 +147,7 @@ def _run(matrix: Biadjacency, rows: Rows, method: str, n_threads: int) -> Pilot:
         ends, result = _trades(matrix, moving, free, n_chains, connected, n_threads)
     else:
         ends, result = [moving.positive] * n_chains, Pilot(Length(1), _NOTHING, 1, None)
-    return result if connected else _then_loops(matrix, moving, ends, result, n_threads)
+    return result if connected else _then_loops(matrix, moving, free, ends, result, n_threads)
 
 
 def _trades(
@@ -213,13 +208,19 @@ def _swaps(
 
 
 def _then_loops(
-    matrix: Biadjacency, rows: Rows, starts: list[Array], before: Pilot, n_threads: int
+    matrix: Biadjacency,
+    rows: Rows,
+    free: FreePart,
+    starts: list[Array],
+    before: Pilot,
+    n_threads: int,
 ) -> Pilot:
-    """Short loops from the patterns ``starts`` on, after what ``before`` describes."""
+    """Loops from the patterns ``starts`` on, after what ``before`` describes."""
     from bipnet_kernels import LOOPS_PER_STREAM
 
     chains = [
-        loop_chain(matrix, rows, positive, _keys(i), n_threads) for i, positive in enumerate(starts)
+        loop_chain(matrix, rows, free, positive, _keys(i), n_threads)
+        for i, positive in enumerate(starts)
     ]
     n_streams = -(-LOOPS_PER_NODE * chains[0].n_nodes // LOOPS_PER_STREAM)
     unit = max(1, n_streams // _LOOP_UNITS)
