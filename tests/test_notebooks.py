@@ -12,6 +12,21 @@ NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
 
 # What a notebook's text says of its numbers, with leeway; run in its kernel after its last cell.
 CHECKS = {
+    "null_models_on_any_matrix": """
+# Signs are kept by B, E and F, and so is the share; nothing else comes near the data.
+assert abs(np.array([shares[null] for null in "BEF"]) - observed).max() < 1e-12
+assert np.concatenate([shares[null] for null in "ACDG"]).max() < observed - 0.03
+assert z > 50
+
+# Signs make two thirds of the way from noise to the largest singular value.
+noise, signs = np.median(largest["A"]), np.median(largest["B"])
+assert 0.55 < (signs - noise) / (leading(W) - noise) < 0.8
+assert np.median(largest["E"]) < leading(W) and np.median(largest["G"]) < noise + 0.15 * leading(W)
+
+# The parties are as nested as their margins make them, and more balanced.
+assert parties_p["nestedness (NODF)"] > 0.3
+assert parties_p["balanced share of butterflies"] < 0.005
+""",
     "language_model_layers": """
 from bipnet.torch.text import sample_sentences
 
