@@ -278,16 +278,20 @@ def test_permute_segments__writes_between_its_bounds_only() -> None:
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.uint32, np.uint64])
-@pytest.mark.parametrize("shape", [(1, 1), (7, 3), (8, 8), (9, 33), (40, 5)])
-def test_columns__are_read_and_written_back(shape: tuple[int, int], dtype: Any) -> None:
+@pytest.mark.parametrize("staged", [False, True])
+@pytest.mark.parametrize("shape", [(1, 1), (7, 3), (8, 8), (9, 33), (40, 5), (64, 7), (203, 4)])
+def test_columns__are_read_and_written_back(
+    shape: tuple[int, int], dtype: Any, staged: bool
+) -> None:
     matrix = np.arange(shape[0] * shape[1]).astype(dtype).reshape(shape)
     first = shape[1] // 3
     tile = np.full((shape[1] - first, shape[0] + 16), 77, dtype=dtype)
-    bipnet_kernels.read_columns(matrix.reshape(-1), *shape, first, tile)
+    stage = np.empty(staged * bipnet_kernels.STAGED_ROWS * (len(tile) + 3), dtype=dtype)
+    bipnet_kernels.read_columns(matrix.reshape(-1), *shape, first, tile, stage)
     assert np.array_equal(tile[:, : shape[0]], matrix[:, first:].T)
     assert (tile[:, shape[0] :] == 77).all()
     back = np.zeros_like(matrix)
-    bipnet_kernels.write_columns(tile, *shape, first, back.reshape(-1))
+    bipnet_kernels.write_columns(tile, *shape, first, back.reshape(-1), stage)
     assert np.array_equal(back[:, first:], matrix[:, first:])
     assert not back[:, :first].any()
 

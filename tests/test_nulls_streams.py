@@ -13,7 +13,7 @@ import strategies as my
 
 import bipnet
 from bipnet._streams import STREAM_VERSION
-from bipnet.nulls import _chains, _loops
+from bipnet.nulls import _chains, _loops, _permute
 
 pytestmark = pytest.mark.filterwarnings("ignore::bipnet.FrozenWarning")
 
@@ -201,6 +201,25 @@ def test_ensemble__of_none_is_empty() -> None:
     draws = bipnet.ensemble(W, "A", 0, rng=7)
     assert len(draws) == 0
     assert list(draws) == []
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("null", ["D", "F"])
+def test_randomize__gives_the_same_whether_rows_are_staged_or_not(
+    monkeypatch: pytest.MonkeyPatch, null: str, dtype: Any
+) -> None:
+    V = np.random.default_rng(0).normal(size=(301, 1500)).astype(dtype)
+    monkeypatch.setattr(_permute, "_SMALL_WORDS", 0)
+    plain = bipnet.randomize(V, null, rng=7)
+    monkeypatch.setattr(_permute, "_IN_CACHE_BYTES", 0)
+    calls = []
+    read = bipnet_kernels.read_columns
+    monkeypatch.setattr(
+        bipnet_kernels, "read_columns", lambda *args: (calls.append(len(args[-1])), read(*args))
+    )
+    assert np.array_equal(bipnet.randomize(V, null, rng=7, n_threads=2), plain)
+    assert calls
+    assert min(calls) > 0
 
 
 # -- the stream must not change unnoticed ------------------------------------------------------
