@@ -1,8 +1,8 @@
 """Columns of a row-major matrix as contiguous segments, a tile at a time.
 
 A tile is read row by row, so that a cache line is fetched once for all its columns. Rows of a
-matrix that is larger than the cache are staged: copied a stretch of each at a time to where eight of
-them can be turned into columns without waiting for memory.
+matrix that is larger than the cache are staged: copied a stretch of each at a time to where eight
+of them can be turned into columns without waiting for memory.
 """
 
 from __future__ import annotations
