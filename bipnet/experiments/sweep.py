@@ -121,8 +121,8 @@ def training_of(dataset: str, hidden: int) -> Protocol:
 def blocks(n_networks: int) -> list[range]:
     """The blocks that hold the first so many networks: the same ones, always whole.
 
-    Sums of a stack of another size may be rounded otherwise, which training makes another
-    network of. Where blocks begin and end must therefore not depend on what is asked for.
+    Sums of a stack of another size may be rounded otherwise, and in time other images are
+    misclassified. Where blocks begin and end must therefore not depend on what is asked for.
 
     Examples
     --------

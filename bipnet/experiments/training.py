@@ -99,7 +99,7 @@ def train_stack(
     --------
     >>> import numpy as np
     >>> x = np.float32([[-1, 0], [1, 0]] * 8)
-    >>> stack = train_stack(x, np.array([0, 1] * 8), 3, rng=7, protocol=Protocol(4, 20, 4))
+    >>> stack = train_stack(x, np.array([0, 1] * 8), 3, rng=7, protocol=Protocol(8, 20, 4))
     >>> stack.accuracy(torch.from_numpy(x), torch.tensor([0, 1] * 8))
     array([1., 1., 1.])
     """
