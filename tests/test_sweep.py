@@ -518,7 +518,13 @@ def test_whole_run__leaves_tables_pictures_and_a_report(tmp_path: Path) -> None:
     assert {Path(path).name for path in found["files"]} == {*names, "report.html"}
     page = (folder / "report.html").read_text()
     assert "not recorded" not in page
-    for said in ("batch_size: 32", "Figure 2: 2;", "Figure 10: 32;", "by SSIM distance of 1000"):
+    for said in (
+        "batch_size: 32",
+        "Figure 2: 2;",
+        "Figure 10: 32;",
+        "0.999</td>",
+        "by SSIM distance of 1000",
+    ):
         assert said in page
     assert re.search(r"ssim pairs</th><td>10000<", page)
     assert {claim["verdict"] for claim in found["claims"]} <= {

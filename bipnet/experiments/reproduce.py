@@ -163,7 +163,7 @@ def _as_choices(protocol: Mapping[str, Any]) -> dict[str, Any]:
     ]
     by_figure = ("networks_per_task", "hidden")
     rest = {
-        name.replace("_", " "): value
+        name.replace("_", " "): _rounded(value) if name.endswith("_levels") else value
         for name, value in protocol.items()
         if name not in (*by_figure, "datasets", "networks", "software", "stop")
     }
@@ -185,6 +185,10 @@ def _as_choices(protocol: Mapping[str, Any]) -> dict[str, Any]:
         ),
         "versions": protocol["software"],
     }
+
+
+def _rounded(levels: Sequence[float]) -> str:
+    return ", ".join(f"{level:.4g}" for level in levels)
 
 
 def protocol_of(settings: Settings, plan: Plan) -> dict[str, Any]:
