@@ -1,0 +1,88 @@
+"""The sign pattern of a layer as a heat map."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.colors import Normalize
+
+from bipnet._plot.heat import color_bar
+from bipnet._plot.styles import (
+    COLUMN_WIDTH,
+    LABEL_SIZE,
+    SIGN_COLORS,
+    TICK_SIZE,
+    axes_or_new,
+)
+from bipnet.errors import InputError
+from bipnet.measures import sign_pattern
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def sign_heatmap(
+    W: Any,
+    *,
+    most_blocks: tuple[int, int] = (240, 240),
+    sort: bool = True,
+    limit: float | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Signs of all pairs of nodes, those with the highest k+ at the top and on the left.
+
+    Parameters
+    ----------
+    W
+        Graph or matrix.
+    most_blocks
+        At most how many cells down and across. Larger matrices are drawn as means over blocks,
+        and the label of the scale says so.
+    sort
+        By k+; False: in the order of the nodes.
+    limit
+        Where the scale ends, both ways, up to 1; by default at the largest mean there is.
+    ax
+        Axes to draw into; new ones by default.
+
+    Returns
+    -------
+    The axes, with one image of at most ``most_blocks`` pixels, in a PDF too.
+
+    Raises
+    ------
+    InputError
+        An impossible number of blocks or limit, no accepted matrix.
+    TooLargeError
+        It does not fit into memory.
+
+    Examples
+    --------
+    >>> import matplotlib; matplotlib.use("agg")
+    >>> ax = sign_heatmap([[-1, 1, 0], [2, 3, -4]])
+    >>> ax.images[0].get_array().tolist()
+    [[1.0, 1.0, -1.0], [1.0, -1.0, 0.0]]
+    >>> matplotlib.pyplot.close("all")
+    """
+    if limit is not None and not 0 < limit <= 1:
+        raise InputError(f"limit must be above 0 and at most 1, got {limit!r}")
+    found = sign_pattern(W, most_blocks=most_blocks, sort=sort)
+    n_left, n_right = found.left_order.size, found.right_order.size
+    ax = axes_or_new(ax, (COLUMN_WIDTH, 3.2))
+    end = limit or float(np.abs(found.means).max()) or 1.0
+    image = ax.imshow(
+        found.means, cmap=SIGN_COLORS, norm=Normalize(-end, end), interpolation="none",
+        aspect="auto", extent=(0, n_right, n_left, 0),
+    )  # fmt: skip
+    by = ", by decreasing $k^+$" if sort else ""
+    ax.set_xlabel(f"right nodes{by}", fontsize=LABEL_SIZE)
+    ax.set_ylabel(f"left nodes{by}", fontsize=LABEL_SIZE)
+    ax.tick_params(labelsize=TICK_SIZE)
+    label = "sign (0: no edge)"
+    if found.is_reduced:
+        height, width = (int(np.diff(cuts).max()) for cuts in (found.left_edges, found.right_edges))
+        label = f"mean sign of blocks of {height} × {width}"
+    beyond = bool((np.abs(found.means) > end).any())
+    color_bar(ax, image, label, aspect=28, extend="both" if beyond else "neither")
+    return ax
