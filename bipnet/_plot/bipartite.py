@@ -31,7 +31,7 @@ def bipartite_drawing(
     W: Any,
     *,
     most_nodes: int = 24,
-    most_edges: int = 150,
+    most_edges: int = 100,
     labels: bool = False,
     ax: Axes | None = None,
 ) -> Axes:
@@ -67,11 +67,12 @@ def bipartite_drawing(
     >>> import matplotlib; matplotlib.use("agg")
     >>> ax = bipartite_drawing([[1.0, -2.0], [0.0, 0.5]])
     >>> ax.texts[-1].get_text()
-    'all 3 edges'
+    'all 3 edges; widest: |w| = 2'
     >>> import numpy as np
     >>> W = np.random.default_rng(0).normal(size=(784, 64))
-    >>> bipartite_drawing(W).texts[-1].get_text()
-    '150 of 50 176 edges: the strongest between 24 of 784 and 24 of 64 nodes'
+    >>> print(bipartite_drawing(W).texts[-1].get_text())
+    100 of 50 176 edges; widest: |w| = 3.12
+    the strongest between 24 of 784 left and 24 of 64 right nodes
     >>> matplotlib.pyplot.close("all")
     """
     for name, number in (("most_nodes", most_nodes), ("most_edges", most_edges)):
@@ -87,33 +88,31 @@ def bipartite_drawing(
     ax = axes_or_new(ax, (3.35, 3.6))
     heights = _heights(len(left)), _heights(len(right))
     _draw_edges(ax, heights[0][rows], heights[1][columns], weights)
-    for x, y in enumerate(heights):
+    for x, y in zip((0.0, 1.0), heights, strict=True):
         ax.plot(
-            np.full(y.size, float(x)), y, ls="none", marker="o", ms=4.5, color="white",
+            np.full(y.size, x), y, ls="none", marker="o", ms=4.5, color="white",
             mec="0.2", mew=0.8, zorder=4,
         )  # fmt: skip
     if labels:
         _write(ax, 0, heights[0], graph.left_labels, left)
         _write(ax, 1, heights[1], graph.right_labels, right)
-    for x, side, align in ((0.0, "left", "left"), (1.0, "right", "right")):
-        ax.text(x, 1.06, f"{side} nodes", ha=align, va="bottom", fontsize=LABEL_SIZE)
+    for x, side in ((0.0, "left"), (1.0, "right")):
+        ax.text(x, 1.06, f"{side} nodes", ha=side, va="bottom", fontsize=LABEL_SIZE)
     ax.text(
-        0.5, -0.06, _what_is_drawn(graph, len(left), len(right), weights.size, among),
+        0.5, -0.06, _what_is_drawn(graph, len(left), len(right), weights, among),
         ha="center", va="top", fontsize=SMALL_SIZE, color="0.25",
     )  # fmt: skip
     signs = [sign for sign, some in (("+", weights > 0), ("-", weights < 0)) if some.any()]
     if signs:
         dashes: dict[str, Any] = {"+": "-", "-": (0, _DASH)}
         names = {"+": "positive", "-": "negative"}
-        largest = float(np.abs(weights[0]))
         ax.legend(
-            [Line2D([], [], color=SIGN_STYLES[s]["color"], lw=1.5, ls=dashes[s]) for s in signs],
+            [Line2D([], [], color=SIGN_STYLES[s]["color"], lw=1.2, ls=dashes[s]) for s in signs],
             [names[sign] for sign in signs], fontsize=SMALL_SIZE, frameon=False, ncols=2,
-            loc="lower center", bbox_to_anchor=(0.5, 1.0), borderaxespad=0.2, handlelength=2.4,
-            title=f"widest: |w| = {largest:.3g}", title_fontsize=SMALL_SIZE,
+            loc="lower center", bbox_to_anchor=(0.5, 0.98), borderaxespad=0.0, handlelength=2.4,
         )  # fmt: skip
     ax.set_xlim(-0.12, 1.12)
-    ax.set_ylim(-0.14, 1.14)
+    ax.set_ylim(-0.08, 1.12)
     ax.set_axis_off()
     return ax
 
@@ -192,19 +191,23 @@ def _write(
 
 
 def _what_is_drawn(
-    graph: SignedBipartiteGraph, n_left: int, n_right: int, n_edges: int, among: int
+    graph: SignedBipartiteGraph,
+    n_left: int,
+    n_right: int,
+    weights: npt.NDArray[np.float64],
+    among: int,
 ) -> str:
-    total = graph.n_edges
+    drawn, total = weights.size, graph.n_edges
     if not total:
         return "no edges"
-    if n_edges == total:
-        return f"all {_grouped(total)} edges" if total > 1 else "the only edge"
-    which = "the strongest" if n_edges < among else "those"
-    nodes = [
-        f"{some} of {_grouped(n)}" if some < n else f"all {n}"
-        for some, n in ((n_left, graph.n_left), (n_right, graph.n_right))
-    ]
-    return f"{n_edges} of {_grouped(total)} edges: {which} between {nodes[0]} and {nodes[1]} nodes"
+    widest = f"; widest: |w| = {np.abs(weights).max():.3g}" if drawn else ""
+    if drawn == total:
+        return f"all {_grouped(total)} edges{widest}"
+    which = "the strongest" if drawn < among else "all"
+    return (
+        f"{drawn} of {_grouped(total)} edges{widest}\n{which} between {n_left} of"
+        f" {_grouped(graph.n_left)} left and {n_right} of {_grouped(graph.n_right)} right nodes"
+    )
 
 
 def _grouped(number: int) -> str:

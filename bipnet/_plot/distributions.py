@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.ticker import FuncFormatter
 
 from bipnet._plot.styles import NULL_COLOR, SIGN_STYLES, axes_or_new, dress, legend_above
 from bipnet.errors import InputError
@@ -46,8 +47,9 @@ def distribution_bands(
     Returns
     -------
     The axes. Thick steps: observed; thin dotted ones and bands: median and quantiles of the null
-    model's draws. Blue and solid: positive; orange and dashed: negative. Where every draw has the
-    observed distribution, the legend says so: nothing of the null model can be seen then.
+    model's draws. Blue and solid: positive; orange and dashed: negative, which hangs from the
+    axis where both are drawn, so that neither hides the other. Where every draw has the observed
+    distribution nothing but that is drawn, and the legend says so.
 
     Raises
     ------
@@ -70,25 +72,34 @@ def distribution_bands(
     if unknown:
         raise InputError(f"bands must be of the signs '+', '-' or None, got {unknown[0]!r}")
     ax = axes_or_new(ax)
+    hangs = {"+", "-"} <= set(bands)
+    handles: list[Any] = []
+    labels: list[str] = []
     for sign, found in bands.items():
         style = SIGN_STYLES[sign]
-        if found.null is not None:
-            _draw_null(ax, found.null, found.edges, style["color"])
-        ax.stairs(found.observed, found.edges, lw=1.3, **_outline(style), zorder=3)
-    ax.set_ylim(bottom=0)
-    ax.set_xlabel(x_label)
-    ax.set_ylabel(y_label)
-    handles: list[Any] = [Line2D([], [], lw=1.3, **SIGN_STYLES[sign]) for sign in bands]
-    labels = [_NAMES[sign] for sign in bands]
+        way: Literal[1, -1] = -1 if hangs and sign == "-" else 1
+        if found.null is not None and not found.is_fixed:
+            _draw_null(ax, found.null, found.edges, style["color"], way)
+        outline = {"edgecolor": style["color"], "linestyle": style["linestyle"]}
+        ax.stairs(way * found.observed, found.edges, lw=1.3, zorder=3, **outline)
+        handles.append(Line2D([], [], lw=1.3, **style))
+        labels.append(_NAMES[sign] + (", downwards" if way < 0 else ""))
     for sign, found in bands.items():
         if found.null is None:
             continue
         label = null_label(found.null, is_fixed=found.is_fixed)
         if label not in labels:
             color = SIGN_STYLES[sign]["color"] if len(bands) == 1 else NULL_COLOR
-            handles.append(null_handle(color))
+            handles.append(Line2D([], [], ls="none") if found.is_fixed else null_handle(color))
             labels.append(label)
-    legend_above(ax, handles, labels, 2 if len(labels) < 4 else 1)
+    if hangs:
+        ax.axhline(0, color="0.3", lw=0.6, zorder=4)
+        ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{abs(y):.6g}"))
+    else:
+        ax.set_ylim(bottom=0)
+    ax.set_xlabel(x_label)
+    ax.set_ylabel(y_label)
+    legend_above(ax, handles, labels, 2)
     dress(ax)
     return ax
 
@@ -139,14 +150,14 @@ def degree_distributions(
     >>> W = np.random.default_rng(0).normal(size=(20, 30))
     >>> ax = degree_distributions(W, bipnet.ensemble(W, "A", 5, rng=0), signs="+")
     >>> ax.get_xlabel()
-    'degree $k^+$ of left nodes (edges)'
+    'degree $k^{+}$ of left nodes (edges)'
     >>> matplotlib.pyplot.close("all")
     """
     found = degree_bands(W, side, draws, signs=signs, bins=bins, interval=interval)
     return distribution_bands(
         found,
         x_label=f"degree {_symbol('k', found)} of {side} nodes (edges)",
-        y_label=f"{_symbol('P(k', found, ')')} (share per edge)",
+        y_label=f"density {_symbol('P(k', found, ')')}",
         ax=ax,
     )
 
@@ -182,13 +193,13 @@ def strength_distributions(
     >>> import matplotlib; matplotlib.use("agg")
     >>> ax = strength_distributions([[1.0, -2.0], [0.5, 0.0]], side="right", bins=2)
     >>> ax.get_ylabel()
-    'density $P(s^\\\\pm)$'
+    'density $P(s^{\\\\pm})$'
     >>> matplotlib.pyplot.close("all")
     """
     found = strength_bands(W, side, draws, signs=signs, bins=bins, interval=interval)
     return distribution_bands(
         found,
-        x_label=f"strength {_symbol('s', found)} of {side} nodes (sum of |w|)",
+        x_label=f"strength {_symbol('s', found)} of {side} nodes (sum of $|w|$)",
         y_label=f"density {_symbol('P(s', found, ')')}",
         ax=ax,
     )
@@ -208,16 +219,17 @@ def null_label(null: Band, *, is_fixed: bool = False) -> str:
     return f"null: median, {low}-{high} % of {draws}"
 
 
-def _draw_null(ax: Axes, null: Band, edges: npt.NDArray[np.float64], color: str) -> None:
-    ax.stairs(null.high, edges, baseline=null.low, fill=True, color=color, alpha=_PALE, lw=0)
-    ax.stairs(null.median, edges, color=color, lw=0.9, linestyle=":", zorder=2)
-
-
-def _outline(style: Mapping[str, Any]) -> dict[str, Any]:
-    return {"edgecolor": style["color"], "linestyle": style["linestyle"]}
+def _draw_null(
+    ax: Axes, null: Band, edges: npt.NDArray[np.float64], color: str, way: Literal[1, -1]
+) -> None:
+    ax.stairs(
+        way * null.high, edges, baseline=way * null.low, fill=True, color=color, alpha=_PALE, lw=0
+    )
+    ax.stairs(way * null.median, edges, color=color, lw=0.9, linestyle=":", zorder=2)
 
 
 def _symbol(letter: str, bands: Mapping[Sign | None, DistributionBand], after: str = "") -> str:
     signs = set(bands)
-    mark = r"^\pm" if len(signs) > 1 else {"+": "^+", "-": "^-", None: ""}[next(iter(signs))]
+    # In braces: signs of operators would be set with space around them.
+    mark = r"^{\pm}" if len(signs) > 1 else {"+": "^{+}", "-": "^{-}", None: ""}[signs.pop()]
     return f"${letter}{mark}{after}$"

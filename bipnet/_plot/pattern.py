@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.colors import Normalize
+from matplotlib.colors import BoundaryNorm, ListedColormap, Normalize
 
 from bipnet._plot.heat import color_bar
 from bipnet._plot.styles import (
@@ -20,6 +20,10 @@ from bipnet.measures import sign_pattern
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+# Negative, no edge, positive. Not equally dark, unlike the ends of a scale: grey print keeps them
+# apart where every cell is the one or the other.
+_OF_SIGNS = ("#F0A36B", "#FFFFFF", "#00508A")
 
 
 def sign_heatmap(
@@ -42,7 +46,7 @@ def sign_heatmap(
     sort
         By k+; False: in the order of the nodes.
     limit
-        Where the scale ends, both ways, up to 1; by default at the largest mean there is.
+        Where the scale of block means ends, both ways, up to 1; by default at the largest mean.
     ax
         Axes to draw into; new ones by default.
 
@@ -71,18 +75,25 @@ def sign_heatmap(
     n_left, n_right = found.left_order.size, found.right_order.size
     ax = axes_or_new(ax, (COLUMN_WIDTH, 3.2))
     end = limit or float(np.abs(found.means).max()) or 1.0
+    scale: dict[str, Any] = {"cmap": SIGN_COLORS, "norm": Normalize(-end, end)}
+    if not found.is_reduced:
+        scale = {"cmap": ListedColormap(_OF_SIGNS), "norm": BoundaryNorm([-1.5, -0.5, 0.5, 1.5], 3)}
     image = ax.imshow(
-        found.means, cmap=SIGN_COLORS, norm=Normalize(-end, end), interpolation="none",
-        aspect="auto", extent=(0, n_right, n_left, 0),
-    )  # fmt: skip
-    by = ", by decreasing $k^+$" if sort else ""
+        found.means, interpolation="none", aspect="auto", extent=(0, n_right, n_left, 0), **scale
+    )
+    by = ", by decreasing $k^{+}$" if sort else ""
     ax.set_xlabel(f"right nodes{by}", fontsize=LABEL_SIZE)
     ax.set_ylabel(f"left nodes{by}", fontsize=LABEL_SIZE)
     ax.tick_params(labelsize=TICK_SIZE)
-    label = "sign (0: no edge)"
-    if found.is_reduced:
-        height, width = (int(np.diff(cuts).max()) for cuts in (found.left_edges, found.right_edges))
-        label = f"mean sign of blocks of {height} × {width}"
+    if not found.is_reduced:
+        bar = color_bar(ax, image, "", aspect=28, ticks=[-1, 0, 1])
+        bar.ax.set_yticklabels(["negative", "no edge", "positive"], rotation=90, va="center")
+        bar.ax.tick_params(length=0)
+        return ax
+    height, width = (int(np.diff(cuts).max()) for cuts in (found.left_edges, found.right_edges))
     beyond = bool((np.abs(found.means) > end).any())
-    color_bar(ax, image, label, aspect=28, extend="both" if beyond else "neither")
+    color_bar(
+        ax, image, f"mean sign of blocks of {height} × {width}", aspect=28,
+        extend="both" if beyond else "neither",
+    )  # fmt: skip
     return ax

@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 PixelIndex: TypeAlias = Literal["k+", "k-", "s+", "s-", "k+ - k-", "s+ - s-"]
 
 _LABELS = {
-    "k+": "degree $k^+$ (edges)",
-    "k-": "degree $k^-$ (edges)",
-    "s+": "strength $s^+$ (sum of |w|)",
-    "s-": "strength $s^-$ (sum of |w|)",
-    "k+ - k-": "$k^+ - k^-$ (edges)",
-    "s+ - s-": "$s^+ - s^-$ (sum of w)",
+    "k+": "degree $k^{+}$ (edges)",
+    "k-": "degree $k^{-}$ (edges)",
+    "s+": "strength $s^{+}$ (sum of $|w|$)",
+    "s-": "strength $s^{-}$ (sum of $|w|$)",
+    "k+ - k-": "$k^{+} - k^{-}$ (edges)",
+    "s+ - s-": "$s^{+} - s^{-}$ (sum of $w$)",
 }
 
 
@@ -56,8 +56,7 @@ def pixel_map(
     index
         "k+", "k-", "s+", "s-", or a difference: "k+ - k-", "s+ - s-".
     limits
-        Ends of the colour scale; by default zero to the largest, and of differences as far down
-        as up.
+        Ends of the colour scale; by default the extremes, and of differences as far down as up.
     ax
         Axes to draw into; new ones by default.
 
@@ -98,11 +97,11 @@ def pixel_map(
         mosaic, cmap=SIGN_COLORS if differs else HEAT_COLORS, norm=Normalize(low, high),
         interpolation="none",
     )  # fmt: skip
-    ax.set_xticks(
-        [channel * (width + 1) + (width - 1) / 2 for channel in range(n_channels)],
-        [f"channel {channel}" for channel in range(n_channels)] if n_channels > 1 else [""],
-    )
+    ax.set_xticks([])
     ax.set_yticks([])
+    if n_channels > 1:
+        middles = [channel * (width + 1) + (width - 1) / 2 for channel in range(n_channels)]
+        ax.set_xticks(middles, [f"channel {channel}" for channel in range(n_channels)])
     ax.tick_params(labelsize=TICK_SIZE, length=0)
     ax.spines[:].set_visible(n_channels == 1)
     beyond = {(True, True): "both", (True, False): "min", (False, True): "max"}
@@ -148,10 +147,13 @@ def _checked_shape(image_shape: Sequence[int], n_left: int) -> tuple[int, int, i
 def _checked_limits(
     limits: tuple[float, float] | None, values: npt.NDArray[np.float64], *, differs: bool
 ) -> tuple[float, float]:
-    if limits is None:
+    if limits is not None:
+        low, high = limits
+        if not low < high:
+            raise InputError(f"limits must increase, got {limits!r}")
+        return float(low), float(high)
+    if differs:
         end = float(np.abs(values).max()) or 1.0
-        return (-end if differs else 0.0), end
-    low, high = limits
-    if not low < high:
-        raise InputError(f"limits must increase, got {limits!r}")
-    return float(low), float(high)
+        return -end, end
+    low, high = float(values.min()), float(values.max())
+    return low, high if high > low else low + 1.0

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, FuncFormatter
 
 from bipnet._plot.layers import layer_style
 from bipnet._plot.styles import (
@@ -88,6 +89,9 @@ def significance_dots(
     if far:
         ax.set_xscale("symlog", linthresh=_NEAR, linscale=0.8)
     low, high = _limits(finite, far=far)
+    if far:
+        ax.xaxis.set_major_locator(FixedLocator(_decades(low, high)))
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda z, _: f"{z:g}".replace("-", "−")))
     for dot in dots:
         number = layers.index(dot.layer)
         # Layers of a statistic stand under one another in its row.
@@ -116,6 +120,9 @@ def significance_dots(
     for reason in elsewhere:
         handles.append(Line2D([], [], **{**grey, "marker": "x", "ms": 3.2}))
         labels.append(reason)
+    if any(np.isinf(dot.z) for dot in dots if dot.reason is None):
+        handles.append(Line2D([], [], **{**grey, "marker": ">"}))
+        labels.append("z infinite")
     if len(layers) > 1:
         handles += [Line2D([], [], **layer_style(n), **_DOT) for n in range(len(layers))]
         labels += layers
@@ -160,9 +167,10 @@ def _dots(table: pd.DataFrame | Sequence[Mapping[str, Any]]) -> list[_Dot]:
 
 
 def _rows(table: pd.DataFrame | Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    if hasattr(table, "to_dict"):
+    if not isinstance(table, Sequence):
         require_columns(table, *_COLUMNS)
-        return table.to_dict("records")
+        columns = [table[name].tolist() for name in _COLUMNS]
+        return [dict(zip(_COLUMNS, row, strict=True)) for row in zip(*columns, strict=True)]
     rows = list(table)
     if not rows:
         raise InputError("the table has no rows; there is nothing to draw")
@@ -190,6 +198,15 @@ def _limits(finite: Sequence[float], *, far: bool) -> tuple[float, float]:
     low, high = min(low, 0.0), max(high, 0.0)
     margin = 0.08 * (high - low) or 1.0
     return low - margin, high + margin
+
+
+def _decades(low: float, high: float) -> list[float]:
+    """Zero and powers of ten, at most three each way."""
+    ticks = [0.0]
+    for way, end in ((-1.0, -low), (1.0, high)):
+        powers = range(1, int(np.floor(np.log10(max(end, 1.0)))) + 1)
+        ticks += [way * 10.0**power for power in powers[:: -(-len(powers) // 3) or 1]]
+    return sorted(ticks)
 
 
 def _explain(

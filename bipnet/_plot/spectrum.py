@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.lines import Line2D
-from matplotlib.ticker import ScalarFormatter
+from matplotlib.ticker import FuncFormatter
 
 from bipnet._plot.distributions import null_handle, null_label
 from bipnet._plot.styles import SIGN_STYLES, axes_or_new, dress, legend_above
@@ -44,9 +44,9 @@ def singular_spectrum(
 
     Returns
     -------
-    The axes. Points: observed; dotted line and band: median and quantiles over the draws; grey
-    line: the Marchenko-Pastur edge, where independent entries of the same spread would end. The
-    ranks are on a logarithmic scale: what stands out are the first few.
+    The axes, in the units of the weights. Points: observed; dotted line and band: median and
+    quantiles over the draws; grey line: the Marchenko-Pastur edge, where independent entries of
+    the same spread would end. The ranks are on a logarithmic scale: the first few stand out.
 
     Raises
     ------
@@ -94,11 +94,11 @@ def singular_spectrum(
     handles.append(Line2D([], [], color="0.35", lw=0.8, ls=(0, (4, 1.5))))
     labels.append(f"Marchenko-Pastur edge ({found.n_above_edge} of {n} above)")
     ax.set_xscale("log")
-    ax.xaxis.set_major_formatter(ScalarFormatter())
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda rank, _: f"{rank:g}"))
     ax.set_xlim(0.9, 1.1 * n)
     ax.set_ylim(bottom=0)
     ax.set_xlabel("rank $i$ (log scale)")
-    ax.set_ylabel("singular value $σ_i$ (units of the weights)")
+    ax.set_ylabel("singular value $σ_i$")
     legend_above(ax, handles, labels, 1)
     dress(ax)
     return ax

@@ -88,6 +88,6 @@ def mark_chance(ax: Axes) -> None:
 def legend_above(ax: Axes, handles: Sequence[Any], labels: Sequence[str], n_columns: int) -> None:
     """A legend over the axes, where it hides nothing."""
     ax.legend(
-        handles, labels, fontsize=SMALL_SIZE, frameon=False, ncols=n_columns, loc="lower left",
-        bbox_to_anchor=(0.0, 1.0), borderaxespad=0.2, handlelength=1.8, columnspacing=1.2,
+        handles, labels, fontsize=SMALL_SIZE, frameon=False, ncols=n_columns, loc="lower center",
+        bbox_to_anchor=(0.5, 1.0), borderaxespad=0.2, handlelength=1.8, columnspacing=1.2,
     )  # fmt: skip

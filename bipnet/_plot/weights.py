@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 
 from bipnet._plot.styles import NULL_COLOR, SIGN_STYLES, axes_or_new, dress, legend_above
 from bipnet.errors import InputError
@@ -80,6 +81,7 @@ def weight_histograms(
         ax.set_yscale("log")
         ax.set_ylim(bottom=0.7)  # a single edge has a height
     ax.axvline(0, color="0.3", lw=0.6, zorder=0)
+    ax.xaxis.set_major_locator(MaxNLocator(6))
     ax.set_xlabel("weight $w$")
     ax.set_ylabel("edges per bin" + (" (log scale)" if log else ""))
     names = {"-": "negative", "+": "positive"}
@@ -89,6 +91,6 @@ def weight_histograms(
         handles.append(Patch(color=NULL_COLOR, alpha=_PALE, lw=0))
         handles += [Line2D([], [], color=NULL_COLOR, lw=1.0, ls=line) for line in _LINES]
         labels += list(named)
-    legend_above(ax, handles[: len(labels)], labels, 4 if sum(map(len, labels)) < 40 else 2)
+    legend_above(ax, handles[: len(labels)], labels, 4 if len(labels) == 4 else 3)
     dress(ax)
     return ax
