@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from bipnet._plot.styles import NULL_COLOR, SIGN_STYLES, axes_or_new, dress, legend_above
 from bipnet.errors import InputError
@@ -83,7 +83,7 @@ def distribution_bands(
         outline = {"edgecolor": style["color"], "linestyle": style["linestyle"]}
         ax.stairs(way * found.observed, found.edges, lw=1.3, zorder=3, **outline)
         handles.append(Line2D([], [], lw=1.3, **style))
-        labels.append(_NAMES[sign] + (", downwards" if way < 0 else ""))
+        labels.append(_NAMES[sign] + (" (down)" if way < 0 else ""))
     for sign, found in bands.items():
         if found.null is None:
             continue
@@ -154,12 +154,14 @@ def degree_distributions(
     >>> matplotlib.pyplot.close("all")
     """
     found = degree_bands(W, side, draws, signs=signs, bins=bins, interval=interval)
-    return distribution_bands(
+    ax = distribution_bands(
         found,
         x_label=f"degree {_symbol('k', found)} of {side} nodes (edges)",
         y_label=f"density {_symbol('P(k', found, ')')}",
         ax=ax,
     )
+    ax.xaxis.set_major_locator(MaxNLocator(7, integer=True, steps=[1, 2, 5, 10]))
+    return ax
 
 
 def strength_distributions(

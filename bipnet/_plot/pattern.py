@@ -88,7 +88,8 @@ def sign_heatmap(
     if not found.is_reduced:
         bar = color_bar(ax, image, "", aspect=28, ticks=[-1, 0, 1])
         bar.ax.set_yticklabels(["negative", "no edge", "positive"], rotation=90, va="center")
-        bar.ax.tick_params(length=0)
+        bar.ax.tick_params(which="both", length=0)
+        bar.outline.set_visible(True)
         return ax
     height, width = (int(np.diff(cuts).max()) for cuts in (found.left_edges, found.right_edges))
     beyond = bool((np.abs(found.means) > end).any())

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from bipnet._plot.layers import layer_style
+from bipnet._plot.layers import N_STYLES, layer_style
 from bipnet._plot.styles import (
     COLUMN_WIDTH,
     NULL_COLOR,
@@ -36,10 +36,11 @@ _NEAR = 3.0  # it stays linear up to here
 def significance_dots(
     table: pd.DataFrame | Sequence[Mapping[str, Any]],
     *,
+    rows: Literal["statistic", "layer"] = "statistic",
     level: float = 0.05,
     ax: Axes | None = None,
 ) -> Axes:
-    """The z-score of every statistic under a null model, a row each and a colour for each layer.
+    """The z-score of every statistic and layer under a null model, as a dot.
 
     Parameters
     ----------
@@ -48,6 +49,9 @@ def significance_dots(
         ``statistic``, ``node`` ("" if it is of the whole layer), ``z``, ``p_adjusted`` and
         ``state`` ("fixed" where the null model leaves the statistic as it is). A DataFrame, or a
         list of dicts.
+    rows
+        What has a row each; the other has colours and markers. "layer" for a deep model and few
+        statistics.
     level
         Dots are filled where ``p_adjusted`` is at most this.
     ax
@@ -55,7 +59,7 @@ def significance_dots(
 
     Returns
     -------
-    The axes, the first statistic on top. Filled: significant; hollow: not; a cross at zero: no z,
+    The axes, what comes first on top. Filled: significant; hollow: not; a cross at zero: no z,
     for the reason beside it; an arrow at the margin: an infinite z (the null model has no
     spread, but is elsewhere). Where some |z| exceeds 30 the axis is logarithmic beyond 3.
 
@@ -63,7 +67,7 @@ def significance_dots(
     ------
     InputError
         A column is missing; no row; a row twice; a z that is no number in state "ok", and a p
-        that is none beside a z.
+        that is none beside a z; more layers (or statistics) than there are colours and markers.
 
     Examples
     --------
@@ -77,10 +81,18 @@ def significance_dots(
     """
     if not 0 < level < 1:
         raise InputError(f"level must be between 0 and 1, got {level!r}")
+    if rows not in ("statistic", "layer"):
+        raise InputError(f"rows must be 'statistic' or 'layer', got {rows!r}")
     dots = _dots(table)
-    names = list(dict.fromkeys(dot.name for dot in dots))
-    layers = list(dict.fromkeys(dot.layer for dot in dots))
-    ax = axes_or_new(ax, (COLUMN_WIDTH, 0.95 + (0.15 + 0.07 * (len(layers) - 1)) * len(names)))
+    if rows == "layer":
+        dots = [replace(dot, row=dot.group, group=dot.row) for dot in dots]
+    names = list(dict.fromkeys(dot.row for dot in dots))
+    groups = list(dict.fromkeys(dot.group for dot in dots))
+    if len(groups) > N_STYLES:
+        raise InputError(
+            f"{len(groups)} colours cannot be told apart: give fewer, or the other kind of rows"
+        )
+    ax = axes_or_new(ax, (COLUMN_WIDTH, 0.95 + (0.15 + 0.07 * (len(groups) - 1)) * len(names)))
     for place in range(1, len(names), 2):
         ax.axhspan(place - 0.5, place + 0.5, color="0.95", lw=0, zorder=0)
     ax.axvline(0, color="0.3", lw=0.6, zorder=1)
@@ -91,12 +103,13 @@ def significance_dots(
     low, high = _limits(finite, far=far)
     if far:
         ax.xaxis.set_major_locator(FixedLocator(_decades(low, high)))
+        ax.xaxis.set_minor_locator(NullLocator())
         ax.xaxis.set_major_formatter(FuncFormatter(lambda z, _: f"{z:g}".replace("-", "−")))
     for dot in dots:
-        number = layers.index(dot.layer)
-        # Layers of a statistic stand under one another in its row.
-        y = names.index(dot.name) + 0.76 * ((number + 0.5) / len(layers) - 0.5)
-        style = {**layer_style(number), **_DOT, "label": dot.layer, "zorder": 3, "clip_on": False}
+        number = groups.index(dot.group)
+        # Those of a row stand under one another.
+        y = names.index(dot.row) + 0.76 * ((number + 0.5) / len(groups) - 0.5)
+        style = {**layer_style(number), **_DOT, "label": dot.group, "zorder": 3, "clip_on": False}
         x = dot.z
         if dot.reason is not None:
             x, style["marker"], style["ms"] = 0.0, "x", 3.2
@@ -123,9 +136,9 @@ def significance_dots(
     if any(np.isinf(dot.z) for dot in dots if dot.reason is None):
         handles.append(Line2D([], [], **{**grey, "marker": ">"}))
         labels.append("z infinite")
-    if len(layers) > 1:
-        handles += [Line2D([], [], **layer_style(n), **_DOT) for n in range(len(layers))]
-        labels += layers
+    if len(groups) > 1:
+        handles += [Line2D([], [], **layer_style(n), **_DOT) for n in range(len(groups))]
+        labels += groups
     legend_above(ax, handles, labels, 3 if max(map(len, labels)) < 18 else 2)
     return ax
 
@@ -134,8 +147,8 @@ def significance_dots(
 class _Dot:
     """A row of the table; ``reason`` says why it has no z, if it has none."""
 
-    layer: str
-    name: str
+    row: str
+    group: str
     z: float
     p_adjusted: float
     reason: str | None
@@ -158,11 +171,12 @@ def _dots(table: pd.DataFrame | Sequence[Mapping[str, Any]]) -> list[_Dot]:
             reason = _WORDS.get(state, state)
         elif np.isnan(p):
             raise InputError(f"{where} has a z, but its p_adjusted is no number")
-        dots.append(_Dot(str(row["layer"]), name, z, p, reason))
-    places = [(dot.layer, dot.name) for dot in dots]
-    for number, place in enumerate(places):
-        if place in places[:number]:
-            raise InputError(f"{place[1]} of layer {place[0]} stands in the table twice")
+        dots.append(_Dot(name, str(row["layer"]), z, p, reason))
+    seen: set[tuple[str, str]] = set()
+    for dot in dots:
+        if (dot.row, dot.group) in seen:
+            raise InputError(f"{dot.row} of layer {dot.group} stands in the table twice")
+        seen.add((dot.row, dot.group))
     return dots
 
 
@@ -215,9 +229,9 @@ def _explain(
     """Say why there is no z beside the rows that have none; give the reasons of other rows."""
     elsewhere: dict[str, None] = {}
     for place, name in enumerate(names):
-        reasons = [dot.reason for dot in dots if dot.name == name]
+        reasons = [dot.reason for dot in dots if dot.row == name]
         known = dict.fromkeys(reason for reason in reasons if reason is not None)
-        if None in reasons:  # dots of other layers may be where the text would be
+        if None in reasons:  # other dots may be where the text would be
             elsewhere.update(known)
         elif known:
             ax.annotate(

@@ -86,8 +86,11 @@ def mark_chance(ax: Axes) -> None:
 
 
 def legend_above(ax: Axes, handles: Sequence[Any], labels: Sequence[str], n_columns: int) -> None:
-    """A legend over the axes, where it hides nothing."""
-    ax.legend(
-        handles, labels, fontsize=SMALL_SIZE, frameon=False, ncols=n_columns, loc="lower center",
-        bbox_to_anchor=(0.5, 1.0), borderaxespad=0.2, handlelength=1.8, columnspacing=1.2,
+    """A legend over the axes; to the left there is room over their labels."""
+    legend = ax.legend(
+        handles, [f" {label}" if label.startswith("_") else label for label in labels],
+        fontsize=SMALL_SIZE, frameon=False, ncols=n_columns, loc="lower right",
+        bbox_to_anchor=(1.0, 1.0), borderaxespad=0.2, handlelength=1.8, columnspacing=1.0,
     )  # fmt: skip
+    for text in legend.get_texts():
+        text.set_parse_math(False)  # names of layers are no formulas; nor hidden by an underscore
