@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+N_STYLES = len(COLORS) * len(MARKERS)  # different ones of `layer_style`
+
 
 def layer_curves(
     table: pd.DataFrame,
