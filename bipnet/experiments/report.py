@@ -120,6 +120,7 @@ def render_report(
             "Each claim is judged on every data set and hidden width d it was measured on.",
             "accuracies and their differences are shares of 1, medians over networks",
             "data set",
+            "networks",
         ),
         drawn(drawable(tables), tables, number_tables, fold=fold),
         claims,
@@ -145,12 +146,15 @@ class Subject:
         What the numbers of a verdict are.
     place
         What stands before each verdict: "data set" or "model".
+    sample
+        What the medians are over, and their number is told of: "networks" or "draws".
     """
 
     source: str
     scope: str
     units: str
     place: str
+    sample: str
 
 
 def render_page(
