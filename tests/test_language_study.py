@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -29,6 +30,7 @@ from bipnet.experiments.language.layers import (
     short_names,
 )
 from bipnet.experiments.language.losses import map_losses
+from bipnet.experiments.language.numbers import language_numbers
 from bipnet.experiments.language.plan import FIGURES, MAP, make_language_plan
 from bipnet.experiments.language.settings import (
     FLIP_LEVELS,
@@ -39,6 +41,7 @@ from bipnet.experiments.language.settings import (
     QUICK_PRUNE_LEVELS,
 )
 from bipnet.experiments.tables import LANGUAGE_COLUMNS
+from bipnet.plot import layer_heatmap
 from bipnet.torch import list_layers, swapped
 from bipnet.torch.text import open_pretrained, read_conll
 from bipnet.torch.text.tags import as_iob2
@@ -561,6 +564,45 @@ def test_curves__in_the_picture_are_medians_of_the_table(
     heights = [patch.get_height() for patch in drawn.axes[4].patches]
     original = float(table.query("probe == 'none' and model == 'float'")["f1"].iloc[0])
     assert heights[-1] == pytest.approx(100 * original - medians.iloc[0])
+
+
+def test_map__shows_a_gain_as_another_thing_than_nothing_lost() -> None:
+    lost = pd.DataFrame({"A": [40.0, 0.0], "B": [-20.0, -0.04]}, index=["first", "last"])
+    ax = layer_heatmap(lost, label="F1 lost", gained="gained")
+    colors = dict(zip(("A first", "B first", "A last", "B last"), face_colors(ax), strict=True))
+    assert sum(colors["A last"]) > 2.85  # nothing lost: white
+    red, _, blue = colors["A first"]
+    assert red > blue + 0.3
+    red, _, blue = colors["B first"]
+    assert blue > red + 0.1
+    frames = [patch for patch in ax.patches if not patch.get_fill()]
+    assert [frame.get_x() for frame in frames] == [pytest.approx(0.54)]  # -0.0 is no gain
+    assert [t.get_text() for t in ax.texts if t.get_fontweight() == "bold"] == ["-20.0"]
+    (bar,) = [other for other in ax.figure.axes if other is not ax]
+    assert bar.get_ylabel() == "F1 lost; framed: gained"
+    assert bar.get_ylim() == (-20, 40)
+    without = layer_heatmap(lost[["A"]], label="F1 lost", gained="gained")
+    (bar,) = [other for other in without.figure.axes if other is not without]
+    assert (bar.get_ylabel(), bar.get_ylim()) == ("F1 lost", (0, 40))
+    plt.close("all")
+
+
+def face_colors(ax: Any) -> list[tuple[float, float, float]]:
+    (mesh,) = ax.collections
+    return [tuple(color[:3]) for color in mesh.cmap(mesh.norm(mesh.get_array().ravel()))]
+
+
+def test_numbers__of_figure_5_have_its_bars(study: tuple[LanguageStudy, Path]) -> None:
+    table = study[0].tables[5]
+    made = language_numbers(5, table)[-1]
+    assert made.title == "F1 lost in points at p = 0.001 (panels d to f), median (IQR)"
+    assert list(made.header) == ["layer", "binarised", "null model A", "null model B"]
+    assert [row[0] for row in made.rows] == ["layer 2, ffn.lin2", "classifier"]
+    drawn = LANGUAGE_FIGURES[0].figure(study[0].tables)
+    for column in (1, 2, 3):
+        heights = [patch.get_height() for patch in drawn.axes[2 + column].patches]
+        told = [float(row[column].split()[0].replace("\u2212", "-")) for row in made.rows]
+        assert told == pytest.approx(heights, abs=0.051)
 
 
 def test_json__has_the_score_and_every_point(study: tuple[LanguageStudy, Path]) -> None:

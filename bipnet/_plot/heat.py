@@ -21,6 +21,7 @@ from bipnet.errors import InputError
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.collections import QuadMesh
+    from matplotlib.colorbar import Colorbar
 
 
 def pair_heatmap(
@@ -126,9 +127,10 @@ def draw_cells(
     return mesh
 
 
-def color_bar(ax: Axes, mesh: QuadMesh, label: str, **place: Any) -> None:
+def color_bar(ax: Axes, mesh: QuadMesh, label: str, **place: Any) -> Colorbar:
     """The scale of the cells, thin and without a frame."""
     bar = ax.figure.colorbar(mesh, ax=ax, pad=0.02, **place)
     bar.set_label(label, size=LABEL_SIZE)
     bar.ax.tick_params(labelsize=TICK_SIZE, length=2)
     bar.outline.set_visible(False)
+    return bar

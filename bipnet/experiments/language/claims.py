@@ -128,7 +128,7 @@ def _pruning_helps(evidence: LanguageEvidence) -> Measured:
 
 
 def _declines(evidence: LanguageEvidence) -> Measured:
-    numbers = {"model as it is": evidence.original}
+    numbers: dict[str, float | int | str] = {"model as it is": evidence.original}
     lowest = []
     for layer in evidence.layers("early"):
         curve = evidence.curve(layer, "prune", "signed")
@@ -137,7 +137,7 @@ def _declines(evidence: LanguageEvidence) -> Measured:
 
 
 def _extreme(evidence: LanguageEvidence) -> Measured:
-    numbers = {"model as it is": evidence.original}
+    numbers: dict[str, float | int | str] = {"model as it is": evidence.original}
     high = REMAINS_HIGH * evidence.original
     lowest = []
     for layer in evidence.layers("late"):
@@ -150,18 +150,22 @@ def _extreme(evidence: LanguageEvidence) -> Measured:
 
 
 def _reasonable_under_a(evidence: LanguageEvidence) -> Measured:
-    numbers = {"model as it is": evidence.original}
-    lowest = [
-        _note_lowest(numbers, name, evidence.curve(layer, "randomize", "float", "A"))
-        for layer, name in evidence.probed.items()
-        if in_block(layer)
-    ]
+    numbers: dict[str, float | int | str] = {"model as it is": evidence.original}
+    wanted = REASONABLE * evidence.original
+    lowest = []
+    for layer, name in evidence.probed.items():
+        if in_block(layer):
+            curve = evidence.curve(layer, "randomize", "float", "A")
+            lowest.append(_note_lowest(numbers, name, curve))
+            numbers[f"{name} reasonable at"] = f"{(curve >= wanted).sum()} of {len(curve)} p"
     if not lowest:
         raise NotMeasuredError("no layer within a block was probed")
-    return Measured(min(lowest) >= REASONABLE * evidence.original, numbers)
+    return Measured(min(lowest) >= wanted, numbers)
 
 
-def _note_lowest(numbers: dict[str, float], name: str, curve: pd.Series[float]) -> float:
+def _note_lowest(
+    numbers: dict[str, float | int | str], name: str, curve: pd.Series[float]
+) -> float:
     """The lowest F1 of a stretch of a curve, told with its p."""
     if curve.empty:
         raise NotMeasuredError(f"no p of the criterion was measured for {name}")

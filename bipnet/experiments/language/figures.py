@@ -31,7 +31,7 @@ def pruning_figure(table: pd.DataFrame) -> Figure:
     panels: list[list[Axes]] = figure.subplots(2, 3, squeeze=False).tolist()
     table = table.assign(layer=table["layer"].map(short_names(table["layer"])))
     lost = list(losses_unpruned(table).values())
-    looks = (("solid: pruned, dashed: binarised", "prune", ""), ("null model A", "randomize", "A"),
+    looks = (("pruned; dashed: binarised", "prune", ""), ("null model A", "randomize", "A"),
              ("null model B", "randomize", "B"))  # fmt: skip
     for column, (title, probe, letter) in enumerate(looks):
         rows = table[(table["probe"] == probe) & (table["null_model"] == letter)]
@@ -74,7 +74,7 @@ def map_figure(table: pd.DataFrame) -> Figure:
     names = short_names(map(str, lost.index), without=("attention.", "ffn."))
     lost.index = pd.Index([names[str(name)] for name in lost.index])
     figure = Figure(figsize=(PAGE_WIDTH, 1.3 + 0.16 * len(lost)), layout="constrained")
-    layer_heatmap(lost, label="F1 lost (points)", ax=figure.subplots())
+    layer_heatmap(lost, label="F1 lost (points)", gained="gained", ax=figure.subplots())
     return figure
 
 
@@ -127,7 +127,8 @@ LANGUAGE_FIGURES: tuple[PaperFigure, ...] = (
         "layer-map",
         "F1 score lost, all linear layers by all probes",
         "A row for each linear layer of the model, probed alone; medians over {n} draws where"
-        " there is chance. Noise has the standard deviation of the layer's own weights.",
+        " there is chance. White: nothing lost; orange: lost; purple, framed and bold: gained."
+        " Noise has the standard deviation of the layer's own weights.",
         "Heat map of layers by probes with the F1 score lost in points. The values are in the"
         " table below.",
         lambda table, sigma, _: map_figure(table),
