@@ -149,7 +149,9 @@ def _randomized_rows(figure: int, datasets: Sequence[str], n: int) -> Iterator[d
     for network in _networks(figure, datasets, n):
         for p in REMOVED:
             row = network | {"model": "float", "fraction_removed": float(p)}
-            yield row | {"probe": "prune", "accuracy": pruned(network["task"], "float", p)}
+            for model in ("float", "signed"):
+                accuracy = pruned(network["task"], model, p)
+                yield row | {"probe": "prune", "model": model, "accuracy": accuracy}
             for letter in "BEF":
                 accuracy = shuffled(network["task"], letter, p)
                 yield row | {"probe": "randomize", "null_model": letter, "accuracy": accuracy}

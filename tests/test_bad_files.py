@@ -356,6 +356,18 @@ def test_npy__of_objects_says_that_they_are_pickled(tmp_path: Path) -> None:
         opened(tmp_path / "w.npy")
 
 
+@pytest.mark.parametrize("name", ["w.npy", "w.npz", "objects.npz", "sparse.npz"])
+def test_numpy__advice_to_unpickle_is_never_passed_on(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    if name in DANGEROUS:
+        DANGEROUS[name](path, Payload(tmp_path / "created"))
+    else:
+        path.write_text("x,y\n1,2\n")
+    with pytest.raises(FileFormatError, match=name) as error:
+        read_all(path)
+    assert "allow_pickle" not in str(error.value)
+
+
 def test_payload__would_have_run(tmp_path: Path) -> None:
     pickle.loads(pickle.dumps(Payload(tmp_path / "created"))).close()
     assert (tmp_path / "created").exists()

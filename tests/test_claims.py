@@ -11,7 +11,7 @@ import pytest
 pd = pytest.importorskip("pandas")
 np = pytest.importorskip("numpy")
 
-from synthetic_tables import synthetic_tables  # noqa: E402
+from synthetic_tables import NOISE, synthetic_tables  # noqa: E402
 
 from bipnet.errors import InputError  # noqa: E402
 from bipnet.experiments.claims import CLAIMS, Finding, evaluate_claims  # noqa: E402
@@ -119,6 +119,8 @@ BREAKING: list[tuple[str, Change]] = [
     ("binarising", flat(0.7, task="H", model="signed")),
     ("pruning-keeps-easy", swapped_tasks),
     ("pruning-keeps-easy", flat(0.9, model="float")),
+    ("pruning-keeps-easy", flat(0.7, task="E", model="float", probe="prune", fraction_removed=0.4)),
+    ("pruning-keeps-easy", flat(0.8, task="H", model="float", probe="prune")),  # E leads by 19
     ("pruning-raises-signed-E", flat(0.9, task="E", model="signed")),
     ("pruning-transition-signed-H", gentle_slope(task="H", model="signed", probe="prune")),
     ("pruning-transition-signed-H", flat(0.5, task="H", model="signed")),
@@ -129,6 +131,8 @@ BREAKING: list[tuple[str, Change]] = [
     ("sigma-larger-fashion-mnist", swapped_tasks),
     ("sigma-wider-fashion-mnist", one_wide_spread("H")),
     ("noise-keeps-easy", swapped_tasks),
+    ("noise-keeps-easy", flat(0.9, task="E", model="float", level=NOISE[8])),
+    ("noise-keeps-easy", flat(0.9, task="H", model="float", probe="noise")),
     ("noise-resonance-signed-E", peak_at_the_end("E")),
     ("noise-resonance-signed-H", peak_at_the_end("H")),
     ("noise-resonance-signed-H", flat(0.5, task="H", model="signed")),
@@ -144,6 +148,9 @@ BREAKING: list[tuple[str, Change]] = [
     ("randomise-B-not-G", flat(0.9, null_model="G")),
     ("randomise-hard-loses-more", swapped_tasks),
     ("randomise-hard-loses-more", flat(0.95, null_model="B")),
+    ("randomise-hard-loses-more", flat(0.70, task="E", null_model="B")),
+    ("randomise-hard-loses-more", flat(0.70, task="E", model="signed")),
+    ("randomise-hard-loses-more", flat(0.85, task="H", model="signed")),
     *((f"randomise-{letter}-recovers-E", flat(0.8, null_model=letter)) for letter in "BEF"),
     *((f"randomise-{letter}-recovers-E", flat(0.99, null_model=letter)) for letter in "BEF"),
     *(
@@ -253,6 +260,43 @@ def test_numbers__are_the_medians_of_the_table(tables: Tables) -> None:
     (finding, *_) = judged(tables, "sigma-smaller-mnist")
     rows = where(tables[7], dataset="mnist", task="H", hidden=finding.hidden)
     assert finding.numbers["median of H"] == pytest.approx(tables[7].loc[rows, "sigma"].median())
+
+
+def test_findings__say_how_many_networks_are_behind_a_median(tables: Tables) -> None:
+    (finding, *_) = judged(tables, "pruning-keeps-easy")
+    assert finding.n == (5, 5)
+    one = tables[1]
+    fewer = one[~((one["task"] == "H") & (one["realization"] == 0))]
+    (finding, *_) = judged(tables | {1: fewer}, "pruning-keeps-easy")
+    assert (finding.n, finding.n_in_words, finding.as_dict()["n"]) == ((4, 5), "4 to 5", [4, 5])
+    (finding, *_) = judged(tables | {1: fewer}, "pruning-raises-signed-E")
+    assert finding.n_in_words == "5"  # the H-model has no part in it
+    assert judged(tables, "sigma-smaller-mnist")[0].n == (5, 5)
+    assert judged(tables, "pairs-correlated")[0].n == (5, 5)
+    assert judged(tables, "ssim-hard-mnist")[0].n_in_words == "\u2013"
+    measured = [f for f in evaluate_claims(tables) if f.verdict != "not measured"]
+    assert all(f.n for f in measured if f.figure != 6)
+
+
+def test_ssim__shows_the_pair_that_comes_next(tables: Tables) -> None:
+    (finding, *_) = judged(tables, "ssim-easy-mnist")
+    between = tables[6].query("dataset == 'mnist' and rank > 0").sort_values("rank")
+    second = between.iloc[1]
+    assert finding.numbers["largest held by"] == "0/7"
+    assert finding.numbers["second largest held by"] == f"{second['first']}/{second['second']}"
+    assert finding.numbers["second largest distance"] == second["distance"]
+    (finding, *_) = judged(tables, "ssim-hard-mnist")
+    assert finding.numbers["smallest held by"] == "7/9"
+    assert finding.numbers["second smallest distance"] == between.iloc[-2]["distance"]
+
+
+def test_lead__at_chance_counts_for_nobody(tables: Tables) -> None:
+    """Two constant predictors differ by the shares of their classes."""
+    last = {"model": "float", "probe": "prune", "fraction_removed": 0.999}
+    table = flat(0.48, task="E", **last)(flat(0.52, task="H", **last)(tables[1]))
+    (finding, *_) = judged(tables | {1: table}, "pruning-keeps-easy")
+    assert finding.verdict == "holds"
+    assert finding.numbers["strengths at which H leads by more"] == 0
 
 
 def test_findings__are_plain_data_for_json(tables: Tables) -> None:

@@ -200,6 +200,10 @@ BAD = {
     "no layer": (("probe", *DATA, "--layers", "fc"), "no layer of .* matches 'fc'"),
     "no model": (("probe", "no.pt", "--data", "test.npz"), "no such file: no.pt"),
     "no data": (("probe", "mlp.pt", "--data", "no.npz"), "no such file: no.npz"),
+    "data that is text": (
+        ("probe", "mlp.pt", "--data", "text.npz"),
+        "text.npz is not a readable .npz file of test data: it is not in NumPy's format",
+    ),
     "data missing": (("probe", "mlp.pt"), "Missing option '--data'"),
     "data that does not fit": (("probe", "mlp.pt", "--data", "wide.npz"), "takes 6 inputs"),
     "unknown by": (("complexity", *DATA, "--by", "A,Q"), "got 'Q'"),
@@ -214,6 +218,7 @@ def test_bad_call__is_refused_in_one_line(cli: Run, files: Path, case: str) -> N
     for name in ("old.csv", "old.png"):
         (files / name).write_text("mine")
     np.savez("wide.npz", x=np.ones((4, 7)), y=np.zeros(4, int))
+    (files / "text.npz").write_text("x,y\n1,2\n")
     before = {path: path.read_bytes() for path in files.iterdir()}
     arguments, message = BAD[case]
     code, out, err = cli(*arguments)

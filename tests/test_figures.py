@@ -165,9 +165,13 @@ def test_randomized_curves__are_the_medians_of_the_table(
     for task in "EH":
         for letter in ("", "B", "E", "F"):
             rows = table[(table["task"] == task) & (table["null_model"] == letter)]
+            rows = rows[rows["model"] == "float"]
             label = f"{task}-model, {letter}" if letter else f"{task}-model"
             expected = quantiles(rows, "fraction_removed", 0.5)
             assert drawn(line(ax, label)) == pytest.approx(expected)
+        rows = table[(table["task"] == task) & (table["model"] == "signed")]
+        expected = quantiles(rows, "fraction_removed", 0.5)
+        assert drawn(line(ax, f"signed-{task}")) == pytest.approx(expected)
     # Null models are told apart without colours.
     looks = {(str(line.get_linestyle()), line.get_marker()) for line in ax.lines[1:5]}
     assert len(looks) == 4

@@ -257,3 +257,11 @@ def test_bars__are_the_medians(layers: tuple[str, ...]) -> None:
     colors = {to_hex(bar.get_facecolor()) for bar in ax.patches}
     assert len(colors) == len(layers)
     ax.figure.canvas.draw()
+
+
+def test_bars__that_are_infinite_are_words() -> None:
+    gaps = {"layer": "all", "by": ["binarize", "B", "B"], "gap": [0.3, -np.inf, 0.2]}
+    ax = complexity_bars(pd.DataFrame(gaps))
+    assert [patch.get_height() for patch in ax.patches] == [0.3]
+    assert [(text.get_text(), text.get_position()[0]) for text in ax.texts] == [(" infinite", 1)]
+    ax.figure.canvas.draw()

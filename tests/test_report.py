@@ -23,6 +23,7 @@ from bipnet.experiments import report  # noqa: E402
 from bipnet.experiments.choices import CHOICES, described_choices  # noqa: E402
 from bipnet.experiments.claims import evaluate_claims  # noqa: E402
 from bipnet.experiments.figures import drawable  # noqa: E402
+from bipnet.experiments.number_tables import NumberTable, number_tables  # noqa: E402
 from bipnet.experiments.report import render_report, write_report  # noqa: E402
 from bipnet.experiments.summary import summarize  # noqa: E402
 
@@ -179,9 +180,9 @@ def test_report__escapes_what_comes_from_tables_and_settings() -> None:
 
 
 def test_numbers__have_a_true_minus_and_no_exponents() -> None:
-    values = [0.98765, -0.01234, 5.9e-07, -5.9e-07, 0.0009766, 45, "0/7"]
+    values = [0.98765, -0.01234, 5.9e-07, -5.9e-07, 0.0009766, 45, "0/7", 0.999999, 1.0]
     assert [report._number(value) for value in values] == [
-        "0.9877", "\u22120.01234", "0", "0", "0.0009766", "45", "0/7",
+        "0.9877", "\u22120.01234", "0", "0", "0.0009766", "45", "0/7", "0.999999", "1",
     ]  # fmt: skip
 
 
@@ -262,6 +263,45 @@ def test_summary__has_quartiles_failures_and_ties(tables: Tables) -> None:
     assert {row["n"] for row in summary["sigma"]} == {3}
     assert len(summary["pairs"]) == 90
     assert [row["figure"] for row in summary["spearman"]] == [4, 8]
+
+
+def tables_under(number: int, table: pd.DataFrame, words: str) -> list[NumberTable]:
+    return [made for made in number_tables(number, table) if words in made.title]
+
+
+def test_report__tells_constant_predictors_where_there_are_any(tables: Tables) -> None:
+    words = "one class whatever the image"
+    for number in (1, 2, 3, 4):
+        assert tables_under(number, tables[number], words) == []
+    one = tables[1].copy()
+    there = (one["dataset"] == "mnist") & (one["task"] == "H") & (one["model"] == "signed")
+    there &= (one["probe"] == "prune") & (one["fraction_removed"] == 0.9)
+    one.loc[there & (one["realization"] < 2), "constant"] = True
+    (made,) = tables_under(1, one, words)
+    assert made.title.startswith("MNIST, pruning: ")
+    assert [list(row) for row in made.rows] == [
+        ["0.9", *("2 of 3" if name == "signed-H" else "0 of 3" for name in made.header[1:])]
+    ]
+    three = tables[3].copy()
+    three.loc[(three["null_model"] == "B") & (three["fraction_removed"] == 0), "constant"] = True
+    mnist, fashion = tables_under(3, three, words)
+    assert fashion.rows[0][0] == "0"
+    assert dict(zip(mnist.header, mnist.rows[0], strict=True))["H-model, B"] == "3 of 3"
+    two = tables[2].assign(constant=tables[2]["null_model"] == "C")
+    (made, _) = tables_under(2, two, words)
+    assert [list(row) for row in made.rows] == [["C", "3 of 3", "3 of 3"]]
+    four = tables[4].copy()
+    lost = (four["task"] == "1/7") & (four["model"] == "signed") & (four["realization"] == 0)
+    four.loc[lost, "constant"] = True
+    (made,) = tables_under(4, four, words)
+    assert [list(row) for row in made.rows] == [["1 / 7", "0 of 3", "1 of 3", "0 of 3"]]
+    assert words in render_report({1: one}, [], {}, {})
+
+
+def test_report__says_what_a_verdict_rests_on(tables: Tables) -> None:
+    html = render_report(tables, evaluate_claims(tables), {}, {})
+    assert '<th scope="col">networks</th><th scope="col">numbers</th>' in html
+    assert re.search(r'verdict holds">holds</span></td><td>3</td>', html)
 
 
 def test_report__counts_failed_trainings(tables: Tables) -> None:

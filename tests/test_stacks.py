@@ -127,6 +127,20 @@ def test_randomized__is_randomize_of_every_layer_under_its_name(null: str) -> No
     assert all(torch.equal(a, b) for a, b in zip(stack.biases, drawn.biases, strict=True))
 
 
+@pytest.mark.parametrize(("null", "same"), [*((x, True) for x in "BEF"), ("A", False)])
+def test_binarised__after_a_draw_that_keeps_signs_is_binarised_before(
+    null: str, same: bool
+) -> None:
+    """Figure 3 draws the signed networks once, for all of these draws."""
+    pruned = RankedStack(some_stack()).pruned(0.5)
+    drawn = randomized(pruned, null, seed=SEED, name="n", index=0)
+    before, after = arrays(binarised(pruned)), arrays(binarised(drawn))
+    weights = zip(before["weight"], after["weight"], strict=True)
+    assert all(np.array_equal(old, new) for old, new in weights) == same
+    assert all(map(np.array_equal, before["bias"], after["bias"]))
+    assert not np.array_equal(pruned.weights[0], drawn.weights[0])
+
+
 def test_scores__are_those_of_the_networks_one_by_one() -> None:
     stack, (x, y) = some_stack(), some_images()
     found = stack.score(x, y, batch_size=7)

@@ -30,7 +30,7 @@ def seeded() -> None:
 
 def names(model: nn.Module, *globs: str) -> list[str]:
     """Names of the layers that globs name, or the default ones."""
-    return [layer.info.name for layer in list_layers(model, globs)]
+    return [layer.info.name for layer in list_layers(model, globs or None)]
 
 
 def layer_of(model: nn.Module, name: str) -> ModuleLayer:

@@ -872,6 +872,39 @@ def test_complexity__binarises_biases_if_asked_to() -> None:
     assert not task_complexity(model, evaluate, "A", biases=True, rng=1)["gap"].any()
 
 
+def test_complexity__from_an_infinite_score_is_refused_at_once() -> None:
+    calls = []
+
+    def evaluate(model: Any) -> float:
+        calls.append(model)
+        return math.inf
+
+    with pytest.raises(bipnet.InputError, match="gave inf for the model as it is"):
+        task_complexity(nn.Linear(9, 9), evaluate)
+    assert len(calls) == 1
+
+
+def test_complexity__to_an_infinite_score_is_infinite() -> None:
+    scores = iter([1.0, math.inf, 2.0, -math.inf])
+    table = task_complexity(nn.Linear(9, 9), lambda model: next(scores), n_realizations=2, rng=1)
+    assert table["gap"].tolist() == [-math.inf, -1.0, math.inf]
+
+
+@pytest.mark.parametrize("function", [probe, task_complexity])
+@pytest.mark.parametrize("layers", [[], (), iter([])])
+def test_layers__that_are_an_empty_list_are_not_all_layers(
+    function: Callable[..., Any], layers: Any
+) -> None:
+    with pytest.raises(bipnet.InputError, match="layers is empty: name a layer or more"):
+        function(nn.Linear(3, 2), never, layers=layers)
+
+
+def test_layers__may_come_one_by_one() -> None:
+    model = nn.Sequential(nn.Linear(6, 5), nn.Linear(5, 4))
+    table = task_complexity(model, steady, "binarize", layers=iter(["1"]), each=True)
+    assert table["layer"].tolist() == ["1.weight"]
+
+
 def test_complexity__gives_the_options_of_the_chain_to_g_alone() -> None:
     model, ways = nn.Linear(9, 9), ["A", "G"]
     table = task_complexity(model, steady, ways, n_realizations=1, rng=1, steps=2)

@@ -117,8 +117,8 @@ def randomized_curves(
     ----------
     table
         Rows of one data set and one hidden width, columns as in
-        `bipnet.experiments.tables.COLUMNS`; those of the probes "prune" and "randomize" (null
-        models B, E, F) of float networks are drawn.
+        `bipnet.experiments.tables.COLUMNS`; those of the probe "prune", and of float networks
+        under "randomize" (null models B, E, F), are drawn.
     axis
         "removed" or "kept", see `accuracy_curves`.
     ax
@@ -126,7 +126,8 @@ def randomized_curves(
 
     Returns
     -------
-    The axes. Colour: task; dashes and marker: null model; solid: not randomised.
+    The axes. Colour: task; dashes and marker: null model; solid: not randomised. Pale: binarised,
+    which is the same network whether it was randomised before or not: B, E and F keep every sign.
 
     Raises
     ------
@@ -144,8 +145,9 @@ def randomized_curves(
     ['H-model', 'H-model, B']
     """
     require_columns(table, *_COLUMNS)
-    rows = table[table["probe"].isin(["prune", "randomize"]) & (table["model"] == "float")]
-    rows = rows[rows["null_model"].isin(list(NULL_MODEL_STYLES))]
+    pruned = table[table["probe"].isin(["prune", "randomize"])]
+    rows = pruned[(pruned["model"] == "float") & pruned["null_model"].isin([*NULL_MODEL_STYLES])]
+    signed = pruned[(pruned["model"] == "signed") & (pruned["probe"] == "prune")]
     if rows.empty:
         raise InputError("the table has no float row of the probes 'prune' and 'randomize'")
     ax = axes_or_new(ax)
@@ -162,6 +164,16 @@ def randomized_curves(
                 alpha=0.10,
                 **style,
             )
+        _draw_curve(
+            ax,
+            signed[signed["task"] == task],
+            "fraction_removed",
+            kept=axis == "kept",
+            label=f"signed-{task}",
+            alpha=0.10,
+            linewidth=1.0,
+            **SIGNED_STYLES[task],
+        )
     return _finish(ax, X_LABELS["prune"], kept=axis == "kept")
 
 

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 from matplotlib.colors import Normalize
+from matplotlib.patches import Rectangle
 
 from bipnet._plot.heat import color_bar, draw_cells
 from bipnet._plot.probes import COLORS, MARKERS
@@ -24,6 +26,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 N_STYLES = len(COLORS) * len(MARKERS)  # different ones of `layer_style`
+
+
+# Purple and orange are told apart with every kind of colour vision.
+_DIVERGING = "PuOr_r"
+_FRAME = "#40004b"
+_DECIMALS = 1
 
 
 def layer_curves(
@@ -143,22 +151,26 @@ def layer_bars(
     return ax
 
 
-def layer_heatmap(values: pd.DataFrame, *, label: str, ax: Axes | None = None) -> Axes:
+def layer_heatmap(
+    values: pd.DataFrame, *, label: str, gained: str = "below zero", ax: Axes | None = None
+) -> Axes:
     """Layers by probes as a heat map, with the numbers in the cells.
 
     Parameters
     ----------
     values
-        A row per layer, a column per probe; may have gaps (NaN). Numbers below zero are drawn
-        like zero: their cell says what they are.
+        A row per layer, a column per probe; may have gaps (NaN).
     label
         What the numbers are, with their unit: written at the colour bar.
+    gained
+        What numbers below zero are, in a word: written there too if there are any.
     ax
         Axes to draw into; new ones by default.
 
     Returns
     -------
-    The axes.
+    The axes. White is zero, orange above and purple below it, as dark for as much; cells below
+    zero, as they are printed, have a frame and a bold number.
 
     Raises
     ------
@@ -178,8 +190,12 @@ def layer_heatmap(values: pd.DataFrame, *, label: str, ax: Axes | None = None) -
     if not np.isfinite(numbers).any():
         raise InputError("there is no number to draw; give a row for each layer")
     ax = axes_or_new(ax, (COLUMN_WIDTH, 0.8 + 0.16 * len(values)))
-    norm = Normalize(0, max(1.0, float(np.nanmax(numbers))), clip=True)
-    mesh = draw_cells(ax, numbers, norm, decimals=1)
+    finite = numbers[np.isfinite(numbers)]
+    # One slope for both sides: a gain looks as small as it is beside what is lost.
+    far = max(1.0, float(np.abs(finite).max()))
+    mesh = draw_cells(ax, numbers, Normalize(-far, far), decimals=_DECIMALS, colors=_DIVERGING)
+    below = np.round(numbers, _DECIMALS) < 0
+    _frame(ax, below)
     ax.set_ylim(len(values) - 0.5, -0.5)
     ax.set_yticks(range(len(values)), [str(name) for name in values.index], parse_math=False)
     ax.set_xticks(
@@ -189,8 +205,23 @@ def layer_heatmap(values: pd.DataFrame, *, label: str, ax: Axes | None = None) -
     ax.xaxis.tick_top()
     ax.tick_params(labelsize=TICK_SIZE - 1, length=0)
     ax.spines[:].set_visible(False)
-    color_bar(ax, mesh, label, aspect=30)
+    if below.any():
+        label += f"; framed: {gained}"
+    bar = color_bar(ax, mesh, label, aspect=30)
+    bar.ax.set_ylim(min(0.0, float(finite.min())), max(0.0, float(finite.max()), 1.0))
     return ax
+
+
+def _frame(ax: Axes, marked: npt.NDArray[np.bool_]) -> None:
+    """A frame and a bold number for each marked cell: seen in grey print too."""
+    for row, column in np.argwhere(marked):
+        ax.add_patch(
+            Rectangle((column - 0.46, row - 0.42), 0.92, 0.84, fill=False, ec=_FRAME, lw=0.6)
+        )
+    for text in ax.texts:
+        column, row = (int(place) for place in text.get_position())
+        if marked[row, column]:
+            text.set_fontweight("bold")
 
 
 def layer_style(number: int) -> dict[str, Any]:

@@ -135,7 +135,7 @@ def complexity_bars(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     Returns
     -------
     The axes. Bars: medians; lines: quartiles; points: the realizations. A colour for each
-    layer, if there are several.
+    layer, if there are several. Where a gap is infinite there is no bar, but that word.
 
     Raises
     ------
@@ -168,6 +168,11 @@ def complexity_bars(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
         if not gaps.size:
             continue
         x = place + (number - (len(layers) - 1) / 2) * width
+        if not np.isfinite(gaps).all():  # the table says which
+            ax.text(x, 0, " infinite", rotation=90, ha="center", va="bottom", fontsize=6.5)
+            gaps = gaps[np.isfinite(gaps)]
+            ax.plot(np.full(gaps.size, x), gaps, ls="none", marker=".", ms=3, color="black")
+            continue
         low, middle, high = np.quantile(gaps, [0.25, 0.5, 0.75])
         color = _style(number)["color"]
         ax.bar(x, middle, 0.9 * width, color=color, alpha=_PALE)

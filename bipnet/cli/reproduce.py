@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -121,30 +123,31 @@ def reproduce(
     """Reproduce figures of the paper: numbers, mlp for all about MLPs, language for 5 and 9.
 
     An interrupted run goes on where it was. Writes tables (Parquet, CSV), pictures (PNG, PDF) and
-    report.html.
+    report.html, which is of all figures in the folder, those of earlier runs too.
     """
     numbers = _numbers(figures)
     if set(numbers) <= set(_LANGUAGE):
         options.refuse_idle(
             ("datasets", "data_dir", "biases", "stop"), "is of figures about MLPs, not of 5 and 9"
         )
-        result = _study(
-            numbers,
-            model=model,
-            conll=conll,
-            globs=globs,
-            quick=quick,
-            realizations=realizations,
-            sentences=sentences,
-            seed=seed,
-            output=output,
-            device=device,
-            download=download,
-            n_workers=workers,
-            scheduler=scheduler,
-            tables_only=tables_only,
-            force=force,
-        )
+        with _going_on():
+            result = _study(
+                numbers,
+                model=model,
+                conll=conll,
+                globs=globs,
+                quick=quick,
+                realizations=realizations,
+                sentences=sentences,
+                seed=seed,
+                output=output,
+                device=device,
+                download=download,
+                n_workers=workers,
+                scheduler=scheduler,
+                tables_only=tables_only,
+                force=force,
+            )
         _print(result, as_json)
         return
     if set(numbers) & set(_LANGUAGE):
@@ -161,18 +164,19 @@ def reproduce(
     from bipnet.experiments.sweep import Settings
 
     settings = Settings(realizations, quick, biases, stop, seed)
-    result = experiment.reproduce(
-        numbers,
-        datasets=datasets or experiment.PAPER_DATASETS,
-        data_dir=data_dir,
-        download=download,
-        output=output,
-        settings=settings,
-        n_workers=workers,
-        scheduler=scheduler,
-        tables_only=tables_only,
-        force=force,
-    )
+    with _going_on():
+        result = experiment.reproduce(
+            numbers,
+            datasets=datasets or experiment.PAPER_DATASETS,
+            data_dir=data_dir,
+            download=download,
+            output=output,
+            settings=settings,
+            n_workers=workers,
+            scheduler=scheduler,
+            tables_only=tables_only,
+            force=force,
+        )
     _print(result, as_json)
 
 
@@ -204,6 +208,17 @@ def _study(
     return study_language_model(
         numbers, model=model or DEFAULT_MODEL, conll=conll, settings=settings, **options
     )
+
+
+@contextmanager
+def _going_on() -> Iterator[None]:
+    """Say on Ctrl-C that nothing finished is lost."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            "interrupted; finished jobs are kept: the same command goes on where it stopped"
+        ) from None
 
 
 def _print(result: Results, as_json: bool) -> None:

@@ -212,4 +212,9 @@ def reading(path: Path, what: str) -> Iterator[None]:
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         if isinstance(error, KeyError):
             reason = f"{reason} is missing"
+        if "allow_pickle" in reason:  # NumPy's advice, which nobody should follow
+            reason = (
+                "it is not in NumPy's format, or holds pickled Python objects, which could execute"
+                " code and are never read"
+            )
         raise FileFormatError(f"{path} is not a readable {what}: {reason}") from error

@@ -71,6 +71,14 @@ CHOICES: tuple[Choice, ...] = (
         "round(p n) in one shot, equal magnitudes by position; each layer by itself",
     ),
     Choice(
+        "signed_draws",
+        "Randomised networks, binarised",
+        "Not said.",
+        "Pruned, randomised, then binarised, for signed curves.",
+        "drawn once, as signed-E and signed-H: B, E and F keep every sign, and so the binarised"
+        " network",
+    ),
+    Choice(
         "sigma_lines",
         "Vertical lines of the noise panels",
         "The average standard deviation of the weights.",

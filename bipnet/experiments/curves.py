@@ -38,6 +38,23 @@ class Curve:
         return float(self.x[at]), float(self.median[at])
 
 
+def strength_of(probe: str) -> str:
+    """The column with the strength of a probe."""
+    return "level" if probe in ("noise", "flip") else "fraction_removed"
+
+
+def curve_rows(
+    table: pd.DataFrame, *, task: str, model: str, probe: str, null_model: str = ""
+) -> pd.DataFrame:
+    """The rows of one curve; see `median_curve`."""
+    return table[
+        (table["task"] == task)
+        & (table["model"] == model)
+        & (table["probe"] == probe)
+        & (table["null_model"] == null_model)
+    ]
+
+
 def median_curve(
     table: pd.DataFrame, *, task: str, model: str, probe: str, null_model: str = ""
 ) -> Curve | None:
@@ -58,14 +75,8 @@ def median_curve(
     >>> median_curve(table, task="E", model="float", probe="flip").median.round(6).tolist()
     [0.8, 0.1]
     """
-    rows = table[
-        (table["task"] == task)
-        & (table["model"] == model)
-        & (table["probe"] == probe)
-        & (table["null_model"] == null_model)
-    ]
+    rows = curve_rows(table, task=task, model=model, probe=probe, null_model=null_model)
     if rows.empty:
         return None
-    x = "level" if probe in ("noise", "flip") else "fraction_removed"
-    medians = rows.groupby(x)["accuracy"].median().sort_index()
+    medians = rows.groupby(strength_of(probe))["accuracy"].median().sort_index()
     return Curve(medians.index.to_numpy(dtype=np.float64), medians.to_numpy(dtype=np.float64))

@@ -1,21 +1,22 @@
-"""The numbers of a figure as tables to be read: medians, quartiles, shares of ties."""
+"""The numbers of a figure as tables to be read: medians, quartiles, ties, constant predictors."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bipnet.experiments.figures.layouts import datasets_of, title_of
-from bipnet.experiments.pairs import pair_losses
+from bipnet.experiments.pairs import pair_losses, split_pairs
 from bipnet.nulls import NULL_MODELS
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _STRENGTH = {"prune": "p", "randomize": "p", "noise": "a", "flip": "q"}
+_CONSTANT = "networks that predict one class whatever the image"
 _PROBE_NAMES = {
     "prune": "pruning", "noise": "noise injection", "flip": "sign flipping",
     "randomize": "randomization",
@@ -51,12 +52,13 @@ def number_tables(number: int, table: pd.DataFrame) -> list[NumberTable]:
                 dataset,
                 "pruning, then randomization",
                 "p",
-                rows[(rows["model"] == "float") & rows["probe"].isin(["prune", "randomize"])],
+                rows[rows["probe"].isin(["prune", "randomize"])],
             )
         elif number == 2:
-            made.append(_null_model_table(dataset, rows))
+            made += _null_model_tables(dataset, rows)
         elif number in (4, 8):
             made.append(_pair_table(number, dataset, rows))
+            made += _constant_pairs(number, dataset, rows)
         elif number == 6:
             made.append(_distance_table(dataset, rows))
         elif number == 7:
@@ -65,7 +67,7 @@ def number_tables(number: int, table: pd.DataFrame) -> list[NumberTable]:
 
 
 def band(values: pd.Series[float], scale: float = 100, decimals: int = 1) -> str:
-    """Median (lower quartile to upper quartile).
+    """Median (lower quartile to upper quartile), with a true minus.
 
     Examples
     --------
@@ -74,7 +76,8 @@ def band(values: pd.Series[float], scale: float = 100, decimals: int = 1) -> str
     '60.0 (55.0–65.0)'
     """
     q1, median, q3 = scale * np.quantile(values.to_numpy(), [0.25, 0.5, 0.75])
-    return f"{median:.{decimals}f} ({q1:.{decimals}f}–{q3:.{decimals}f})"
+    made = f"{median:z.{decimals}f} ({q1:z.{decimals}f}–{q3:z.{decimals}f})"
+    return made.replace("-", "\u2212")
 
 
 def _probe_tables(dataset: str, rows: pd.DataFrame) -> Iterator[NumberTable]:
@@ -86,7 +89,7 @@ def _probe_tables(dataset: str, rows: pd.DataFrame) -> Iterator[NumberTable]:
 def _curve_tables(
     dataset: str, what: str, strength: str, rows: pd.DataFrame
 ) -> Iterator[NumberTable]:
-    """Accuracy, and where there are any the share of ties, of all curves of a panel."""
+    """Accuracy of all curves of a panel; where there are any, ties and constant predictors."""
     if rows.empty:
         return
     x = "fraction_removed" if strength == "p" else "level"
@@ -108,26 +111,36 @@ def _curve_tables(
             for at in grid
         ],
     )
-    tied = [
-        at
-        for at in grid
-        if any(at in found and found[at]["ties"].mean() >= 0.001 for found in by_x.values())
+    # Point by point where there is something to tell.
+    columns = [strength, *curves]
+    points: list[tuple[str, Callable[[pd.DataFrame], bool], Callable[[pd.DataFrame], str]]] = [
+        ("images with tied logits in %, mean over networks", _has_ties, _share_of_ties),
+        (_CONSTANT, _has_constant, _count_constant),
     ]
-    if tied:
-        yield NumberTable(
-            f"{title}: images with tied logits in %, mean over networks",
-            [strength, *curves],
-            [
-                [
-                    f"{at:.4g}",
-                    *(
-                        f"{100 * found[at]['ties'].mean():.1f}" if at in found else ""
-                        for found in by_x.values()
-                    ),
-                ]
-                for at in tied
-            ],
-        )
+    for what_of, told, shown in points:
+        lines = [
+            [f"{at:.4g}", *(shown(found[at]) if at in found else "" for found in by_x.values())]
+            for at in grid
+            if any(at in found and told(found[at]) for found in by_x.values())
+        ]
+        if lines:
+            yield NumberTable(f"{title}: {what_of}", columns, lines)
+
+
+def _has_ties(rows: pd.DataFrame) -> bool:
+    return float(rows["ties"].mean()) >= 0.001
+
+
+def _share_of_ties(rows: pd.DataFrame) -> str:
+    return f"{100 * rows['ties'].mean():.1f}"
+
+
+def _has_constant(rows: pd.DataFrame) -> bool:
+    return bool(rows["constant"].any())
+
+
+def _count_constant(rows: pd.DataFrame) -> str:
+    return f"{rows['constant'].sum()} of {len(rows)}"
 
 
 def _curve_name(task: Any, model: Any, letter: Any) -> str:
@@ -135,24 +148,58 @@ def _curve_name(task: Any, model: Any, letter: Any) -> str:
     return f"{name}, {letter}" if letter else name
 
 
-def _null_model_table(dataset: str, rows: pd.DataFrame) -> NumberTable:
+def _null_model_tables(dataset: str, rows: pd.DataFrame) -> Iterator[NumberTable]:
     rows = rows[(rows["model"] == "float") & (rows["fraction_removed"] == 0)]
     tasks = [task for task in ("E", "H") if (rows["task"] == task).any()]
-    lines = []
-    for letter in ("", *NULL_MODELS):
-        cells = [
-            rows.loc[(rows["null_model"] == letter) & (rows["task"] == task), "accuracy"]
-            for task in tasks
+    cells = {
+        (letter, task): rows[(rows["null_model"] == letter) & (rows["task"] == task)]
+        for letter in ("", *NULL_MODELS)
+        for task in tasks
+    }
+
+    def table(
+        what: str, letters: Sequence[str], shown: Callable[[pd.DataFrame], str]
+    ) -> NumberTable:
+        lines = [
+            [letter or "trained", *(shown(cells[letter, task]) for task in tasks)]
+            for letter in letters
         ]
-        if any(len(cell) for cell in cells):
-            lines.append(
-                [letter or "trained", *(band(cell) if len(cell) else "" for cell in cells)]
-            )
-    return NumberTable(
-        f"{title_of(dataset)}: test accuracy in %, median (IQR)",
-        ["null model", *(f"{task}-model" for task in tasks)],
-        lines,
+        header = ["null model", *(f"{task}-model" for task in tasks)]
+        return NumberTable(f"{title_of(dataset)}: {what}", header, lines)
+
+    there = [letter for letter in ("", *NULL_MODELS) if any(len(cells[letter, t]) for t in tasks)]
+    yield table(
+        "test accuracy in %, median (IQR)",
+        there,
+        lambda cell: band(cell["accuracy"]) if len(cell) else "",
     )
+    constant = [
+        letter for letter in there if any(cells[letter, t]["constant"].any() for t in tasks)
+    ]
+    if constant:
+        yield table(
+            _CONSTANT,
+            constant,
+            lambda cell: _count_constant(cell) if len(cell) else "",
+        )
+
+
+def _constant_pairs(number: int, dataset: str, rows: pd.DataFrame) -> Iterator[NumberTable]:
+    """Pairs of classes with constant predictors among what their figure shows."""
+    kinds = [("trained", "float", "")]
+    if number == 4:
+        kinds += [("binarised", "signed", ""), ("null model B", "float", "B")]
+    cells = dict(iter(rows.groupby(["task", "model", "null_model"], sort=False)))
+    lines = []
+    for task, (first, second) in split_pairs(rows["task"]).items():
+        found = [cells.get((task, model, letter)) for _, model, letter in kinds]
+        if any(cell is not None and cell["constant"].any() for cell in found):
+            counts = ["" if cell is None else _count_constant(cell) for cell in found]
+            lines.append([f"{first} / {second}", *counts])
+    if lines:
+        yield NumberTable(
+            f"{title_of(dataset)}: {_CONSTANT}", ["classes", *(name for name, *_ in kinds)], lines
+        )
 
 
 def _pair_table(number: int, dataset: str, rows: pd.DataFrame) -> NumberTable:

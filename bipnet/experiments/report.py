@@ -120,6 +120,7 @@ def render_report(
             "Each claim is judged on every data set and hidden width d it was measured on.",
             "accuracies and their differences are shares of 1, medians over networks",
             "data set",
+            "networks",
         ),
         drawn(drawable(tables), tables, number_tables, fold=fold),
         claims,
@@ -145,12 +146,15 @@ class Subject:
         What the numbers of a verdict are.
     place
         What stands before each verdict: "data set" or "model".
+    sample
+        What the medians are over, and their number is told of: "networks" or "draws".
     """
 
     source: str
     scope: str
     units: str
     place: str
+    sample: str
 
 
 def render_page(
@@ -264,11 +268,12 @@ def _pair_networks(networks: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]
 
 
 def _number(value: Any) -> str:
-    """Four significant digits with a true minus; what is next to nothing is 0."""
+    """Four significant digits with a true minus; what is next to nothing is 0, and only 1 is 1."""
     if not isinstance(value, float):
         return str(value)
     sign = "\u2212" if value <= -1e-4 else ""
-    return sign + (f"{abs(value):.4g}" if abs(value) >= 1e-4 else "0")
+    size = abs(value)
+    return sign + ("0" if size < 1e-4 else f"{size:.{4 if size < 0.9999 or size >= 1 else 6}g}")
 
 
 def _plain(value: Any) -> str:

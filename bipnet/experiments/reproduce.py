@@ -15,9 +15,11 @@ from bipnet.errors import InputError
 from bipnet.experiments.claims import evaluate_claims
 from bipnet.experiments.figures import FIGURES as CATALOGUE
 from bipnet.experiments.figures import write_figures
+from bipnet.experiments.figures.files import is_missing
 from bipnet.experiments.jobs import Runner
 from bipnet.experiments.report import write_report
-from bipnet.experiments.results import Results, ResultsFolder
+from bipnet.experiments.results import Results, ResultsFolder, require_output_folder
+from bipnet.experiments.scheduler import require_address
 from bipnet.experiments.software import software
 from bipnet.experiments.summary import summarize
 from bipnet.experiments.sweep import FIGURES, Plan, Settings, described_data, make_plan
@@ -41,11 +43,23 @@ class Reproduction(Results):
     @property
     def drawn_tables(self) -> dict[int, pd.DataFrame]:
         """What figures, verdicts and the report are made of: Figure 7 with every sigma known."""
-        sigmas = [self.tables[7]] if 7 in self.tables else []
+        tables = self.all_tables
+        sigmas = [tables[7]] if 7 in tables else []
         sigmas += self.sigmas.values()
         if not sigmas:
-            return self.tables
-        return {**self.tables, 7: pd.concat(sigmas, ignore_index=True)}
+            return tables
+        return {**tables, 7: pd.concat(sigmas, ignore_index=True)}
+
+    def take_earlier(self, folder: ResultsFolder, figures: Sequence[int]) -> None:
+        """Take what runs of other figures have left in the folder."""
+        others = [figure for figure in FIGURES if figure not in figures]
+        found = folder.tables([name(figure) for figure in others for name in (_name, _sigma_name)])
+        self.earlier = {figure: found[_name(figure)] for figure in others if _name(figure) in found}
+        self.sigmas = {
+            figure: found[_sigma_name(figure)]
+            for figure in self.earlier
+            if _sigma_name(figure) in found
+        }
 
     def summary(self) -> dict[str, Any]:
         """Medians and quartiles, failed trainings, losses of pairs: plain data."""
@@ -68,7 +82,8 @@ def reproduce(
     """Run what the figures need; write tables, pictures, and a report with verdicts.
 
     Every job is kept below ``output``: an interrupted run goes on where it was, and ends in the
-    same tables, byte for byte, with any number of workers.
+    same tables, byte for byte, with any number of workers. Verdicts and report are of all tables
+    there, those of earlier runs too.
 
     Parameters
     ----------
@@ -98,14 +113,19 @@ def reproduce(
     Raises
     ------
     InputError
-        Unknown figures, ``output`` holds results of another protocol.
+        Unknown figures, ``output`` holds results of another protocol, or a damaged table; an
+        address of a scheduler that is none.
+    OutputExistsError
+        ``output`` is a file.
     MissingFileError, FileFormatError
-        Missing or damaged data files.
+        The parent of ``output`` does not exist; missing or damaged data files.
     """
     if not figures:
         raise InputError(f"no figure was asked for; there are {', '.join(map(str, FIGURES))}")
     figures = sorted(set(figures))
     settings = settings or Settings()
+    require_output_folder(Path(output))
+    require_address(scheduler)
     where = None if data_dir is None else str(Path(data_dir).absolute())
     watch = Stopwatch()
     with watch.stage("load data"):
@@ -116,25 +136,31 @@ def reproduce(
     folder = ResultsFolder(Path(output), protocol, force=force)
     runner = Runner(folder.jobs, n_workers=n_workers or usable_cores(), scheduler=scheduler)
     result = Reproduction({}, protocol)
+    result.take_earlier(folder, figures)
     result.work_through(plan.stages(), runner, watch)
     with watch.stage("write tables"):
         for figure in figures:
             result.tables[figure] = plan.table(figure, runner)
-            folder.write_table(result.tables[figure], f"figure-{figure:02}")
+            folder.write_table(result.tables[figure], _name(figure))
             sigmas = plan.sigmas(figure, runner)
             if sigmas is not None:
                 result.sigmas[figure] = sigmas
-                folder.write_table(sigmas, f"figure-{figure:02}-sigma")
+                folder.write_table(sigmas, _sigma_name(figure))
     with watch.stage("judge claims"):
         result.findings = evaluate_claims(result.drawn_tables)
     if tables_only:
         result.seconds = watch.seconds()
         return result
     with watch.stage("draw figures"):
-        asked = [figure for figure in CATALOGUE if figure.number in result.tables]
-        result.files = write_figures(
-            result.drawn_tables, folder.subfolder("figures"), figures=asked, force=True
-        )
+        pictures = folder.subfolder("figures")
+        # Figure 7 may be drawable by what other figures mark of it: only if it was asked for.
+        asked = [figure for figure in CATALOGUE if figure.number in result.all_tables]
+        asked = [
+            figure
+            for figure in asked
+            if figure.number in result.tables or is_missing(figure, pictures)
+        ]
+        result.files = write_figures(result.drawn_tables, pictures, figures=asked, force=True)
     result.seconds = watch.seconds()
     stages = {stage: time for stage, time in result.seconds.items() if stage != "total"}
     with watch.stage("write report"):
@@ -149,6 +175,15 @@ def reproduce(
     result.files.append(report)
     result.seconds = watch.seconds()
     return result
+
+
+def _name(figure: int) -> str:
+    """Of the file of its table, without ending."""
+    return f"figure-{figure:02}"
+
+
+def _sigma_name(figure: int) -> str:
+    return f"{_name(figure)}-sigma"
 
 
 def _as_choices(protocol: Mapping[str, Any]) -> dict[str, Any]:

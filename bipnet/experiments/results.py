@@ -7,16 +7,16 @@ import reprlib
 import shutil
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from bipnet._atomic import new_file
+from bipnet._atomic import new_file, require_free_output
 from bipnet._progress import Stopwatch, progress_bar
-from bipnet.errors import InputError
+from bipnet.errors import InputError, OutputExistsError
 from bipnet.experiments.claims import Finding
 from bipnet.experiments.jobs import Job, Runner
 
@@ -32,6 +32,9 @@ class Results(ABC):
     ----------
     tables
         By figure; see `bipnet.experiments.tables`.
+    earlier
+        What earlier runs of the same protocol have left in the folder, by figure; verdicts,
+        summary and report are of all tables.
     settings
         The protocol: plain data.
     n_done, n_kept
@@ -51,6 +54,12 @@ class Results(ABC):
     seconds: dict[str, float] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     files: list[Path] = field(default_factory=list)
+    earlier: dict[int, pd.DataFrame] = field(default_factory=dict)
+
+    @property
+    def all_tables(self) -> dict[int, pd.DataFrame]:
+        """Those of this run and of earlier ones, by figure."""
+        return dict(sorted({**self.earlier, **self.tables}.items()))
 
     @abstractmethod
     def summary(self) -> dict[str, Any]:
@@ -61,6 +70,7 @@ class Results(ABC):
         return {
             "settings": self.settings,
             "rows": {str(figure): len(table) for figure, table in self.tables.items()},
+            "earlier": sorted(self.earlier),
             "summary": self.summary(),
             "claims": [finding.as_dict() for finding in self.findings],
             "jobs": {"done": self.n_done, "kept": self.n_kept},
@@ -75,6 +85,9 @@ class Results(ABC):
             f"figures {', '.join(figures)}: {self.n_done} jobs done,"
             f" {self.n_kept} found done from before"
         ]
+        earlier = [str(figure) for figure in sorted(self.earlier) if figure > 0]
+        if earlier:
+            lines.append(f"figures of earlier runs, also judged: {', '.join(earlier)}")
         counts = Counter(finding.verdict for finding in self.findings)
         if counts:
             lines.append(
@@ -117,20 +130,20 @@ class ResultsFolder:
     ------
     InputError
         It holds results of another protocol, or of other versions.
+    OutputExistsError, MissingFileError
+        It is a file; its parent does not exist.
     """
 
     def __init__(self, path: Path, protocol: dict[str, Any], *, force: bool) -> None:
+        require_output_folder(path)
         self.path = path
         self._protocol = protocol
-        if not path.is_dir():
-            path.mkdir()
+        path.mkdir(exist_ok=True)
         if not force:
             self._require_same_protocol()
         elif self._before() != json.loads(json.dumps(protocol)):
             # Nothing of another protocol may stay under the name of this one.
-            for name in ("tables", "figures"):
-                shutil.rmtree(path / name, ignore_errors=True)
-            (path / "report.html").unlink(missing_ok=True)
+            self._clear()
         with new_file(path / PROTOCOL, force=True) as partial:
             partial.write_text(json.dumps(protocol, indent=2) + "\n")
 
@@ -157,6 +170,43 @@ class ResultsFolder:
             pq.write_table(arrow, partial)
         with new_file(folder / f"{name}.csv", force=True) as partial:
             table.to_csv(partial, index=False, lineterminator="\n")
+
+    def tables(self, names: Collection[str]) -> dict[str, pd.DataFrame]:
+        """Name -> table, of those of ``names`` that an earlier run has left here.
+
+        Raises
+        ------
+        InputError
+            One is damaged, or is of another protocol than this folder.
+        """
+        import pyarrow.parquet as pq
+
+        now = json.loads(json.dumps(self._protocol))
+        found = {}
+        for name in names:
+            path = self.path / "tables" / f"{name}.parquet"
+            if not path.exists():
+                continue
+            try:
+                metadata = pq.read_schema(path).metadata or {}
+                protocol = json.loads(metadata.get(b"protocol", b"null"))
+                table = pd.read_parquet(path)
+            except (OSError, ValueError) as error:
+                raise InputError(
+                    f"{path} cannot be read ({_first_line(error)}): remove it, and ask for its"
+                    " figure too, which is made again of finished jobs"
+                ) from None
+            if protocol != now:
+                raise InputError(
+                    f"{path} is of another protocol than this run: remove it, or use another folder"
+                )
+            found[name] = table
+        return found
+
+    def _clear(self) -> None:
+        for name in ("tables", "figures"):
+            shutil.rmtree(self.path / name, ignore_errors=True)
+        (self.path / "report.html").unlink(missing_ok=True)
 
     def _before(self) -> dict[str, Any] | None:
         """The protocol of the results that are there, None if that cannot be told."""
@@ -201,3 +251,21 @@ def _difference(name: str, before: Any, now: Any) -> str:
             if before.get(inner) != now.get(inner)
         )
     return f"{name} was {reprlib.repr(before)} and is {reprlib.repr(now)}"
+
+
+def require_output_folder(path: Path) -> None:
+    """Raise unless ``path`` is a folder, or can be made: before the work, not after it.
+
+    Raises
+    ------
+    OutputExistsError, MissingFileError
+        It is a file; its parent does not exist.
+    """
+    if path.exists() and not path.is_dir():
+        raise OutputExistsError(f"results go into a folder, and {path} is a file: choose another")
+    if not path.exists():
+        require_free_output(path, force=False)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]

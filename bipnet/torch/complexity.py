@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -95,7 +96,8 @@ def task_complexity(
     - realization: number of the draw, 0 for "binarize";
     - original: score of the model as it is, evaluated once;
     - probed: score of the changed model;
-    - gap: original minus probed, in the units of the score.
+    - gap: original minus probed, in the units of the score; infinite where the changed model's
+      score is.
 
     ``table.groupby("by")["gap"].median()`` is the measure of the paper.
 
@@ -103,7 +105,8 @@ def task_complexity(
     ------
     InputError
         An unknown ``by`` (lists all there are) or one given twice; a score that is NaN (says
-        where) or no number; weights that are not finite.
+        where) or no number, or of the model as it is infinite; ``layers`` that is empty; weights
+        that are not finite.
     LayerNotFoundError
         No such layer; lists what there is.
     MissingExtraError
@@ -155,6 +158,11 @@ def task_complexity(
         Scorer(model, evaluate, groups, bar.update) as score,
     ):
         original = score("the model as it is")
+        if math.isinf(original):
+            raise InputError(
+                f"evaluate gave {original} for the model as it is; a gap from that is no number:"
+                " use a score that stays finite, e.g. a loss in place of its exponential"
+            )
         for group in groups:
             with score.probing(group, n_draws):
                 for treatment in treatments:

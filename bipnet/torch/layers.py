@@ -114,15 +114,16 @@ def list_layers(model: nn.Module, layers: str | Sequence[str] | None = None) -> 
         A classifier's last linear layer is taken by default, as in the paper; a head over a
         vocabulary (``lm_head``), embeddings and recurrent weights only by name.
     layers
-        Glob or globs on tensor or module names.
+        Glob or globs on tensor or module names; by default linear and convolution weights.
 
     Raises
     ------
     LayerNotFoundError
         A glob matches nothing; lists what there is.
     InputError
-        No module; ``layers`` that are no globs; two of the layers overlap in memory without
-        being the same tensor (one is the transpose of the other): both would change with each.
+        No module; ``layers`` that are no globs, or an empty list; two of the layers overlap in
+        memory without being the same tensor (one is the transpose of the other): both would change
+        with each.
 
     Examples
     --------
@@ -136,10 +137,7 @@ def list_layers(model: nn.Module, layers: str | Sequence[str] | None = None) -> 
             f"the model must be a torch.nn.Module, got {type(model).__name__}; put a state dict"
             " into its model first (load_state_dict, or bipnet.torch.mlp_from_state for an MLP)"
         )
-    several = isinstance(layers, Iterable) and all(isinstance(glob, str) for glob in layers)
-    if layers is not None and not several:
-        raise InputError(f"layers must be a glob or a list of globs, got {layers!r}")
-    globs = [layers] if isinstance(layers, str) else list(layers or [])
+    globs = _checked_globs(layers)
     found, skipped = survey(model)
     infos = [layer.info for layer in found]
     chosen = matching_layers(infos, globs, type(model).__name__, skipped)
@@ -147,6 +145,21 @@ def list_layers(model: nn.Module, layers: str | Sequence[str] | None = None) -> 
     taken = [layer for layer in found if layer.info.name in names]
     require_apart(taken)
     return taken
+
+
+def _checked_globs(layers: str | Sequence[str] | None) -> list[str]:
+    """Globs as a list, which is empty for the layers taken by default."""
+    if layers is None or isinstance(layers, str):
+        return [] if layers is None else [layers]
+    globs = list(layers) if isinstance(layers, Iterable) else []
+    if not isinstance(layers, Iterable) or not all(isinstance(glob, str) for glob in globs):
+        raise InputError(f"layers must be a glob or a list of globs, got {layers!r}")
+    if not globs:  # a list that a filter has left empty must not mean all there are
+        raise InputError(
+            "layers is empty: name a layer or more, or leave it out for the linear and convolution"
+            " weights"
+        )
+    return globs
 
 
 def survey(model: nn.Module) -> tuple[list[ModuleLayer], list[Skipped]]:

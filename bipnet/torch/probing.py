@@ -138,7 +138,8 @@ def probe(
     ------
     InputError
         An unknown probe (lists all there are), a level out of range or given twice, a score that
-        is NaN (says at which level and realization) or no number, weights that are not finite.
+        is NaN (says at which level and realization) or no number, ``layers`` that is empty, weights
+        that are not finite.
     LayerNotFoundError
         No such layer; lists what there is.
     DTypeError

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from bipnet.experiments.curves import Curve, median_curve
+from bipnet.experiments.curves import Curve, curve_rows, median_curve, strength_of
 from bipnet.experiments.pairs import PairLoss, of_pair, pair_losses
 
 if TYPE_CHECKING:
@@ -47,10 +47,13 @@ class Evidence:
         Of the figure, in its own columns.
     sigma
         Standard deviations of networks of the same data set and width; may be empty.
+    counts
+        Numbers of networks behind the medians that were asked for so far.
     """
 
     table: pd.DataFrame
     sigma: pd.DataFrame
+    counts: set[int] = field(default_factory=set)
 
     def curve(self, task: str, model: str, probe: str, null_model: str = "") -> Curve:
         """The medians of one curve."""
@@ -59,6 +62,8 @@ class Evidence:
             name = f"signed-{task}" if model == "signed" else f"{task}-model"
             under = f" under null model {null_model}" if null_model else ""
             raise NotMeasuredError(f"no {probe} rows of the {name}{under}")
+        rows = curve_rows(self.table, task=task, model=model, probe=probe, null_model=null_model)
+        self.counts.update(rows.groupby(strength_of(probe))["realization"].nunique().tolist())
         return curve
 
     def median(self, task: str, model: str, null_model: str = "") -> float:
@@ -70,6 +75,7 @@ class Evidence:
         values = self.sigma.loc[self.sigma["task"] == task, "sigma"]
         if values.empty:
             raise NotMeasuredError(f"no standard deviation of weights of the {task}-model")
+        self.counts.add(len(values))
         return values
 
     def losses(self) -> list[PairLoss]:
@@ -77,6 +83,7 @@ class Evidence:
         losses = pair_losses(self.table)
         if not losses:
             raise NotMeasuredError("no trained networks")
+        self.counts.update(loss.n for loss in losses)
         return losses
 
     def loss(self, first: str, second: str) -> PairLoss:
@@ -134,6 +141,8 @@ class Finding:
         What the verdict rests on.
     reason
         Why it is not measured, else "".
+    n
+        Fewest and most networks (or draws) behind one of the medians; None where there are none.
     """
 
     claim: Claim
@@ -143,6 +152,22 @@ class Finding:
     verdict: Verdict
     numbers: Numbers = field(default_factory=dict)
     reason: str = ""
+    n: tuple[int, int] | None = None
+
+    @property
+    def n_in_words(self) -> str:
+        """How many networks or draws, in print.
+
+        Examples
+        --------
+        >>> claim = Claim("key", "text", "place", (1,), "criterion", print)
+        >>> Finding(claim, 1, "mnist", 64, "holds", n=(20, 100)).n_in_words
+        '20 to 100'
+        """
+        if self.n is None:
+            return "\u2013"
+        low, high = self.n
+        return str(low) if low == high else f"{low} to {high}"
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data, for JSON."""
@@ -157,4 +182,23 @@ class Finding:
             "verdict": self.verdict,
             "numbers": dict(self.numbers),
             "reason": self.reason,
+            "n": None if self.n is None else list(self.n),
         }
+
+
+def finding_of(
+    claim: Claim,
+    figure: int,
+    dataset: str,
+    hidden: int | None,
+    evidence: Any,
+) -> Finding:
+    """Judge a claim by its evidence, which has ``counts`` of what its medians are over."""
+    evidence.counts.clear()
+    try:
+        measured = claim.measure(evidence)
+    except NotMeasuredError as lacking:
+        return Finding(claim, figure, dataset, hidden, "not measured", reason=str(lacking))
+    n = (min(evidence.counts), max(evidence.counts)) if evidence.counts else None
+    verdict: Verdict = "holds" if measured.holds else "does not hold"
+    return Finding(claim, figure, dataset, hidden, verdict, measured.numbers, n=n)

@@ -15,7 +15,7 @@ from bipnet.experiments.claims import (
     similarity,
     weights,
 )
-from bipnet.experiments.claims.claim import Claim, Evidence, Finding, NotMeasuredError, Verdict
+from bipnet.experiments.claims.claim import Claim, Evidence, Finding, finding_of
 from bipnet.experiments.figures.catalogue import Tables, unique_networks
 from bipnet.experiments.tables import COLUMNS, SIGMA_COLUMNS, SSIM_COLUMNS, checked_table
 
@@ -100,10 +100,4 @@ def _findings(claim: Claim, figure: int, dataset: str, tables: Tables) -> Iterat
             table if hidden is None else table[table["hidden"] == hidden],
             sigma if hidden is None else sigma[sigma["hidden"] == hidden],
         )
-        try:
-            measured = claim.measure(evidence)
-        except NotMeasuredError as lacking:
-            yield Finding(claim, figure, dataset, hidden, "not measured", reason=str(lacking))
-        else:
-            verdict: Verdict = "holds" if measured.holds else "does not hold"
-            yield Finding(claim, figure, dataset, hidden, verdict, measured.numbers)
+        yield finding_of(claim, figure, dataset, hidden, evidence)

@@ -13,10 +13,11 @@ from bipnet.experiments.claims.claim import (
     NotMeasuredError,
 )
 from bipnet.experiments.claims.shapes import (
-    KEEPS_MORE,
+    SUBSTANTIALLY,
     improves,
     improves_criterion,
     keeps_more,
+    keeps_more_criterion,
 )
 
 FACTOR = 4.0
@@ -72,8 +73,8 @@ CLAIMS = (
         "The E-model remains substantially more robust under noise injection than the H-model.",
         _NOISE,
         _FIGURES,
-        KEEPS_MORE,
-        lambda evidence: keeps_more(evidence, "noise"),
+        keeps_more_criterion(SUBSTANTIALLY),
+        lambda evidence: keeps_more(evidence, "noise", SUBSTANTIALLY),
     ),
     *(
         Claim(

@@ -12,12 +12,13 @@ from bipnet.experiments.claims.claim import (
     Measured,
 )
 from bipnet.experiments.claims.shapes import (
-    KEEPS_MORE,
+    MUCH,
     TRANSITION,
     common,
     improves,
     improves_criterion,
     keeps_more,
+    keeps_more_criterion,
     transition,
 )
 
@@ -62,12 +63,12 @@ CLAIMS = (
     ),
     Claim(
         "pruning-keeps-easy",
-        "The E-model retains higher accuracy as the smallest-magnitude weights are removed, the"
-        " H-model's drops much more rapidly.",
+        "The E-model retains higher accuracy as the smallest-magnitude weights are removed, whereas"
+        " the H-model's performance drops much more rapidly.",
         "section 3.1; Figure 1a, b",
         _FIGURES,
-        KEEPS_MORE,
-        lambda evidence: keeps_more(evidence, "prune"),
+        keeps_more_criterion(MUCH),
+        lambda evidence: keeps_more(evidence, "prune", MUCH),
     ),
     Claim(
         "pruning-raises-signed-E",

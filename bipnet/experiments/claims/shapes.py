@@ -13,8 +13,8 @@ from bipnet.experiments.claims.claim import (
 )
 from bipnet.experiments.curves import Curve
 
-CLEAR_LEAD = 0.05
-"""E keeps clearly more than H if it leads by this much somewhere."""
+MUCH, SUBSTANTIALLY = 0.20, 0.10
+"""How far E must lead somewhere: H drops "much" more rapidly, E is "substantially" more robust."""
 RISE = 0.20
 """A transition climbs at least this far ..."""
 SHARP = 0.20
@@ -29,28 +29,38 @@ def common(first: Curve, second: Curve) -> tuple[Curve, Curve]:
     return Curve(shared, first.median[at_first]), Curve(shared, second.median[at_second])
 
 
-def keeps_more(evidence: Evidence, probe: str) -> Measured:
-    """Whether the E-model loses less than the H-model under a probe."""
+def keeps_more(evidence: Evidence, probe: str, lead_wanted: float) -> Measured:
+    """Whether the E-model stays above the H-model under a probe, and somewhere far above it."""
     easy, hard = common(evidence.curve("E", "float", probe), evidence.curve("H", "float", probe))
-    lost = {
-        name: float(np.mean(curve.start - curve.median))
-        for name, curve in (("E", easy), ("H", hard))
+    # Where both are at chance, the one with the more common class leads.
+    alive = np.maximum(easy.median, hard.median) > NEAR_CHANCE
+    if not alive.any():
+        raise NotMeasuredError("both models are at chance at every strength of the probe")
+    lead, x = (easy.median - hard.median)[alive], easy.x[alive]
+    best, worst = int(np.argmax(lead)), int(np.argmin(lead))
+    lost = [float(np.mean(curve.start - curve.median)) for curve in (easy, hard)]
+    numbers: dict[str, float | int | str] = {
+        "largest lead of E": float(lead[best]),
+        "at": float(x[best]),
+        "smallest lead of E": float(lead[worst]),
+        "there at": float(x[worst]),
+        "strengths at which H leads by more": int((lead < -MARGIN).sum()),
+        "of strengths not at chance": len(lead),
+        "mean loss of E": lost[0],
+        "mean loss of H": lost[1],
     }
-    lead = easy.median - hard.median
-    at = int(np.argmax(lead))
-    numbers = {
-        "mean loss of E": lost["E"],
-        "mean loss of H": lost["H"],
-        "largest lead of E": float(lead[at]),
-        "at": float(easy.x[at]),
-    }
-    return Measured(lost["E"] < lost["H"] and lead[at] >= CLEAR_LEAD, numbers)
+    holds = lost[0] < lost[1] and lead[best] >= lead_wanted and lead[worst] >= -MARGIN
+    return Measured(bool(holds), numbers)
 
 
-KEEPS_MORE = (
-    "averaged over the grid, the E-model's median loses less since the weakest probe than the"
-    f" H-model's, and somewhere it leads by at least {100 * CLEAR_LEAD:.0f} points"
-)
+def keeps_more_criterion(lead_wanted: float) -> str:
+    """`keeps_more` in words."""
+    return (
+        f"the H-model leads by more than {100 * MARGIN:.0f} point at no strength at which either"
+        f" median is above {100 * NEAR_CHANCE:.0f} %, the E-model by at least"
+        f" {100 * lead_wanted:.0f} points at some, and averaged over the grid it loses less since"
+        " the weakest probe"
+    )
 
 
 def transition(curve: Curve) -> Measured:

@@ -29,6 +29,10 @@ _MEDIANS = (
     "Solid and dashed lines: medians over {n} random initializations; shaded regions: the"
     " interquartile range (IQR). Hidden layer size d = {hidden}."
 )
+_SIGNED = (
+    "Pale: signed networks, pruned and binarised. B, E and F keep the sign of every edge: binarised"
+    " after any of them it is the same network. "
+)
 _TAIL = (
     " The same curves as in Figure {number}, against a logarithmic axis of 1 − p, which gives the"
     " last per cent of the edges as much room as all the others."
@@ -182,17 +186,17 @@ def _randomized(number: int) -> tuple[PaperFigure, PaperFigure]:
             name,
             "Bipartite randomization of pruned networks",
             "The test accuracy as a function of the fraction of removed edges after applying"
-            " bipartite randomization B, E and F. " + _MEDIANS,
+            " bipartite randomization B, E and F. " + _SIGNED + _MEDIANS,
             "Line charts, a panel per data set: test accuracy of both tasks against the fraction"
-            " of edges removed, for trained networks and under the null models B, E and F. The"
-            " values are in the tables below.",
+            " of edges removed, for trained networks, under the null models B, E and F, and"
+            " binarised. The values are in the tables below.",
             lambda table, sigma, _: layouts.randomized_figure(table),
         ),
         PaperFigure(
             number,
             f"{name}-tail",
             "Randomization of pruned networks, seen from the sparse end",
-            "Bipartite randomization B, E and F." + _TAIL + " " + _MEDIANS,
+            "Bipartite randomization B, E and F." + _TAIL + " " + _SIGNED + _MEDIANS,
             "Line charts, a panel per data set: the same accuracies on a logarithmic axis of the"
             " fraction kept.",
             lambda table, sigma, _: layouts.randomized_tail_figure(table),

@@ -28,12 +28,16 @@ _UNDATED: dict[str, dict[str, Any]] = {
 }
 
 
+WRITTEN = ("png", "pdf")
+"""What a reproduction writes of each figure."""
+
+
 def write_figures(
     tables: Tables,
     folder: str | Path,
     *,
     figures: Sequence[PaperFigure] | None = None,
-    formats: Collection[str] = ("png", "pdf"),
+    formats: Collection[str] = WRITTEN,
     dpi: int = 300,
     fold: bool = False,
     force: bool = False,
@@ -90,6 +94,11 @@ def write_figures(
             with new_file(path, force=force) as partial, partial.open("wb") as file:
                 save(drawn, file, path.suffix[1:], dpi=dpi)
     return [path for group in paths.values() for path in group]
+
+
+def is_missing(figure: PaperFigure, folder: Path) -> bool:
+    """Whether a figure has yet to be written."""
+    return not all((folder / f"{figure.name}.{ending}").exists() for ending in WRITTEN)
 
 
 def save(figure: Figure, file: BinaryIO, ending: str, *, dpi: int = 300) -> None:

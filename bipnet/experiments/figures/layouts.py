@@ -264,6 +264,8 @@ def _finished(figure: Figure, panels: Sequence[Sequence[Axes]], *, legend: bool 
                     if not str(line.get_label()).startswith("_"):
                         handles.setdefault(str(line.get_label()), line)
         n_columns = 4 if figure.get_figwidth() > 5 or len(handles) <= 4 else 2
+        if n_columns == 4 and len(handles) == 10:
+            n_columns = 5  # a line for each task
         labels = list(handles)
         if len(labels) == 2 * n_columns:  # legends are filled down, and read along
             labels = [label for pair in zip(labels[:n_columns], labels[n_columns:], strict=True)

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from bipnet._plot.styles import LABEL_SIZE, PAGE_WIDTH
 from bipnet.experiments.figures.catalogue import PaperFigure
 from bipnet.experiments.figures.layouts import letter_panels
-from bipnet.experiments.language.layers import short_name
-from bipnet.experiments.language.losses import map_losses
+from bipnet.experiments.language.layers import short_names
+from bipnet.experiments.language.losses import losses_unpruned, map_losses
 from bipnet.experiments.language.plan import MAP
 from bipnet.experiments.tables import LANGUAGE_COLUMNS
 from bipnet.plot import layer_bars, layer_curves, layer_heatmap
@@ -29,23 +29,16 @@ def pruning_figure(table: pd.DataFrame) -> Figure:
     """Binarising, A and B against p, and below what each costs at the smallest p (Figure 5)."""
     figure = Figure(figsize=(PAGE_WIDTH, 4.9), layout="constrained")
     panels: list[list[Axes]] = figure.subplots(2, 3, squeeze=False).tolist()
-    table = table.assign(layer=table["layer"].map(short_name))
-    as_it_is = (table["probe"] == "none") & (table["model"] == "float")
-    original = float(table.loc[as_it_is, "f1"].iloc[0])
-    looks = (("solid: pruned, dashed: binarised", "prune", ""), ("null model A", "randomize", "A"),
+    table = table.assign(layer=table["layer"].map(short_names(table["layer"])))
+    lost = list(losses_unpruned(table).values())
+    looks = (("pruned; dashed: binarised", "prune", ""), ("null model A", "randomize", "A"),
              ("null model B", "randomize", "B"))  # fmt: skip
     for column, (title, probe, letter) in enumerate(looks):
         rows = table[(table["probe"] == probe) & (table["null_model"] == letter)]
         layer_curves(rows, "fraction_removed", x_label=_P, ax=panels[0][column])
         panels[0][column].set_title(title, size=LABEL_SIZE)
-        model = "signed" if probe == "prune" else "float"
-        least = rows[(rows["model"] == model)]
-        least = least[least["fraction_removed"] == least["fraction_removed"].min()]
-        lost = {
-            str(layer): 100 * (original - group["f1"])
-            for layer, group in least.groupby("layer", sort=False)
-        }
-        layer_bars(lost, label="F1 lost (points)", ax=panels[1][column])
+        points = {layer: 100 * draws for layer, draws in lost[column].items()}
+        layer_bars(points, label="F1 lost (points)", ax=panels[1][column])
     _same_heights(panels[1])
     for row in panels:
         for ax in row[1:]:
@@ -59,7 +52,7 @@ def noise_figure(table: pd.DataFrame) -> Figure:
     """Noise and flips, as probed and then binarised (Figure 9)."""
     figure = Figure(figsize=(PAGE_WIDTH, 4.6), layout="constrained")
     panels: list[list[Axes]] = figure.subplots(2, 2, squeeze=False).tolist()
-    table = table.assign(layer=table["layer"].map(short_name))
+    table = table.assign(layer=table["layer"].map(short_names(table["layer"])))
     for row, (probe, label) in enumerate((("noise", _SD), ("flip", _Q))):
         for column, model in enumerate(("float", "signed")):
             ax = panels[row][column]
@@ -78,14 +71,11 @@ def noise_figure(table: pd.DataFrame) -> Figure:
 def map_figure(table: pd.DataFrame) -> Figure:
     """F1 lost, all linear layers of the model by all probes."""
     lost = 100 * map_losses(table)
-    lost.index = pd.Index([_map_name(str(name)) for name in lost.index])
+    names = short_names(map(str, lost.index), without=("attention.", "ffn."))
+    lost.index = pd.Index([names[str(name)] for name in lost.index])
     figure = Figure(figsize=(PAGE_WIDTH, 1.3 + 0.16 * len(lost)), layout="constrained")
-    layer_heatmap(lost, label="F1 lost (points)", ax=figure.subplots())
+    layer_heatmap(lost, label="F1 lost (points)", gained="gained", ax=figure.subplots())
     return figure
-
-
-def _map_name(layer: str) -> str:
-    return short_name(layer).replace("attention.", "").replace("ffn.", "")
 
 
 def _legend(figure: Figure, panels: Sequence[Axes]) -> None:
@@ -137,7 +127,8 @@ LANGUAGE_FIGURES: tuple[PaperFigure, ...] = (
         "layer-map",
         "F1 score lost, all linear layers by all probes",
         "A row for each linear layer of the model, probed alone; medians over {n} draws where"
-        " there is chance. Noise has the standard deviation of the layer's own weights.",
+        " there is chance. White: nothing lost; orange: lost; purple, framed and bold: gained."
+        " Noise has the standard deviation of the layer's own weights.",
         "Heat map of layers by probes with the F1 score lost in points. The values are in the"
         " table below.",
         lambda table, sigma, _: map_figure(table),

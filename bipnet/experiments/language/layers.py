@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import partial
 
 from torch import nn
 
@@ -107,8 +108,13 @@ def _block(name: str) -> int | None:
     return int(match[1]) if match else None
 
 
+def in_block(name: str) -> bool:
+    """Whether a layer is within a block, which its residual connection can bypass."""
+    return _block(name) is not None
+
+
 def short_name(layer: str) -> str:
-    """What stands in a legend.
+    """What stands in a legend, if it is the only layer of that name: see `short_names`.
 
     Examples
     --------
@@ -125,6 +131,58 @@ def short_name(layer: str) -> str:
         rest = name[match.end() :]
         return f"layer {match[1]}, {rest}" if rest else f"layer {match[1]}"
     return name.rpartition(".")[2]
+
+
+def short_names(layers: Iterable[str], without: Sequence[str] = ()) -> dict[str, str]:
+    """Layer -> what stands in a legend; no two layers have the same.
+
+    Parameters
+    ----------
+    layers
+        Full names.
+    without
+        Parts of names to leave out where that makes no two the same, such as "ffn.".
+
+    Examples
+    --------
+    >>> names = ["encoder.layers.0.fc1.weight", "decoder.layers.0.fc1.weight", "head.weight"]
+    >>> list(short_names(names).values())
+    ['encoder layer 0, fc1', 'decoder layer 0, fc1', 'head']
+    """
+    names = list(dict.fromkeys(layers))
+    found: dict[str, str] = {}
+    for group in ([n for n in names if not in_block(n)], [n for n in names if in_block(n)]):
+        # One way for all of a group: a reader compares the names.
+        for way in (
+            lambda name: _left_out(short_name(name), without),
+            short_name,
+            partial(_with_place, group=group),
+            str,
+        ):
+            made = {name: way(name) for name in group}
+            if len({*found.values(), *made.values()}) == len(found) + len(made):
+                break
+        found |= made
+    return {name: found[name] for name in names}
+
+
+def _left_out(name: str, parts: Sequence[str]) -> str:
+    for part in parts:
+        name = name.replace(part, "")
+    return name
+
+
+def _with_place(layer: str, group: Sequence[str]) -> str:
+    """The short name, behind the parts of the name before it that not all of the group share."""
+    common = set.intersection(*(set(_before_block(name)) for name in group))
+    place = ".".join(part for part in _before_block(layer) if part not in common)
+    return f"{place} {short_name(layer)}".strip()
+
+
+def _before_block(layer: str) -> list[str]:
+    name = layer.removesuffix(".weight")
+    match = _BLOCK.search(f"{name}.")
+    return (name[: match.start()] if match else name.rpartition(".")[0]).split(".")
 
 
 def _whole(layers: Sequence[ModuleLayer]) -> list[ModuleLayer]:

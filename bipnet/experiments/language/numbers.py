@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from bipnet.experiments.language.layers import short_name
-from bipnet.experiments.language.losses import map_losses
+from bipnet.experiments.language.layers import short_names
+from bipnet.experiments.language.losses import losses_unpruned, map_losses
 from bipnet.experiments.language.plan import MAP
 from bipnet.experiments.number_tables import NumberTable, band
 
@@ -29,7 +29,9 @@ _CURVES = {
 
 def language_numbers(number: int, table: pd.DataFrame) -> list[NumberTable]:
     """The tables under one figure: F1 in %, median (IQR) over draws."""
-    return list(_map_tables(table) if number == MAP else _curve_tables(number, table))
+    if number == MAP:
+        return list(_map_tables(table))
+    return [*_curve_tables(number, table), *(_unpruned_tables(table) if number == 5 else ())]
 
 
 def _curve_tables(number: int, table: pd.DataFrame) -> Iterator[NumberTable]:
@@ -44,7 +46,7 @@ def _curve_tables(number: int, table: pd.DataFrame) -> Iterator[NumberTable]:
         cells = {key: group["f1"] for key, group in rows.groupby(["layer", column])}
         yield NumberTable(
             f"{title}: F1 in %, median (IQR)",
-            [strength, *map(short_name, layers)],
+            [strength, *short_names(layers).values()],
             [
                 [
                     f"{at:.6g}",
@@ -53,6 +55,25 @@ def _curve_tables(number: int, table: pd.DataFrame) -> Iterator[NumberTable]:
                 for at in grid
             ],
         )
+
+
+def _unpruned_tables(table: pd.DataFrame) -> Iterator[NumberTable]:
+    """The bars of Figure 5d-f."""
+    lost = losses_unpruned(table)
+    layers = list(dict.fromkeys(name for by_layer in lost.values() for name in by_layer))
+    names = short_names(layers)
+    least = table.loc[table["probe"] == "prune", "fraction_removed"].min()
+    yield NumberTable(
+        f"F1 lost in points at p = {least:g} (panels d to f), median (IQR)",
+        ["layer", *lost],
+        [
+            [
+                names[layer],
+                *(band(found[layer]) if layer in found else "" for found in lost.values()),
+            ]
+            for layer in layers
+        ],
+    )
 
 
 def _map_tables(table: pd.DataFrame) -> Iterator[NumberTable]:

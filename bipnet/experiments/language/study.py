@@ -7,12 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from bipnet._atomic import new_file
 from bipnet._progress import Stopwatch
 from bipnet._threads import usable_cores
 from bipnet.errors import InputError
 from bipnet.experiments.figures import write_figures
 from bipnet.experiments.figures.catalogue import drawable
+from bipnet.experiments.figures.files import is_missing
 from bipnet.experiments.jobs import Runner
 from bipnet.experiments.language import work
 from bipnet.experiments.language.choices import LANGUAGE_CHOICES
@@ -30,7 +33,8 @@ from bipnet.experiments.language.plan import (
 from bipnet.experiments.language.settings import LanguageSettings
 from bipnet.experiments.language.summary import summarize_language
 from bipnet.experiments.report import Subject, drawn, render_page
-from bipnet.experiments.results import Results, ResultsFolder
+from bipnet.experiments.results import Results, ResultsFolder, require_output_folder
+from bipnet.experiments.scheduler import require_address
 from bipnet.experiments.software import software
 
 DEFAULT_MODEL = "dslim/distilbert-NER"
@@ -51,7 +55,7 @@ class LanguageStudy(Results):
 
     def summary(self) -> dict[str, Any]:
         """The F1 of the model as it is, and what each layer costs under each probe: plain data."""
-        return summarize_language(self.tables)
+        return summarize_language(self.all_tables)
 
 
 def study_language_model(
@@ -71,7 +75,8 @@ def study_language_model(
     """Probe the layers of a model of named entities; write tables, pictures, and a report.
 
     Every job is kept below ``output``: an interrupted run goes on where it was, and ends in the
-    same tables, byte for byte, with any number of workers (on the CPU).
+    same tables, byte for byte, with any number of workers (on the CPU). Verdicts and report are of
+    all tables there, those of earlier runs too.
 
     Parameters
     ----------
@@ -102,16 +107,20 @@ def study_language_model(
     ------
     InputError
         Unknown figures, labels of model and data that do not match, ``output`` holds results of
-        another protocol.
+        another protocol, or a damaged table; an address of a scheduler that is none.
+    OutputExistsError
+        ``output`` is a file.
     LayerNotFoundError
         The model has no such layer; lists what it has.
     MissingFileError, FileFormatError
-        Missing or damaged model or data.
+        The parent of ``output`` does not exist; missing or damaged model or data.
     """
     if not figures or set(figures) - set(FIGURES):
         raise InputError(f"the figures of the language model are 5 and 9, got {list(figures)}")
     figures = sorted(set(figures))
     settings = settings or LanguageSettings()
+    require_output_folder(Path(output))
+    require_address(scheduler)
     where = {
         "model": str(Path(model).absolute()) if work.is_local(str(model)) else str(model),
         "conll": str(Path(conll).absolute()),
@@ -139,6 +148,7 @@ def study_language_model(
             work.release()  # the workers open it themselves
         runner = Runner(folder.jobs, n_workers=n_workers, scheduler=scheduler)
         result = LanguageStudy({}, protocol, layers=names)
+        result.earlier = _earlier(plan, folder)
         result.work_through(plan.stages(), runner, watch)
     finally:
         work.release()
@@ -146,15 +156,16 @@ def study_language_model(
         _write_tables(result, plan, runner, folder)
     with watch.stage("judge claims"):
         title = str(protocol["model"]["name"])
-        result.findings = evaluate_language_claims(result.tables, title)
+        result.findings = evaluate_language_claims(result.all_tables, title)
     if not tables_only:
         with watch.stage("draw figures"):
-            result.files = write_figures(
-                result.tables,
-                folder.subfolder("figures"),
-                figures=LANGUAGE_FIGURES,
-                force=True,
-            )
+            pictures = folder.subfolder("figures")
+            asked = [
+                figure
+                for figure in LANGUAGE_FIGURES
+                if figure.number in result.tables or is_missing(figure, pictures)
+            ]
+            result.files = write_figures(result.all_tables, pictures, figures=asked, force=True)
         with watch.stage("write report"):
             seconds = {name: time for name, time in watch.seconds().items() if name != "total"}
             result.files.append(_write_report(result, seconds, folder.path / "report.html"))
@@ -167,8 +178,18 @@ def _write_tables(
 ) -> None:
     for figure in plan.jobs:
         result.tables[figure] = plan.table(figure, runner)
-        name = "layer-map" if figure == MAP else f"figure-{figure:02}"
-        folder.write_table(result.tables[figure], name)
+        folder.write_table(result.tables[figure], _name(figure))
+
+
+def _earlier(plan: LanguagePlan, folder: ResultsFolder) -> dict[int, pd.DataFrame]:
+    """What a run of the other figure has left in the folder."""
+    names = {_name(figure): figure for figure in (*FIGURES, MAP) if figure not in plan.jobs}
+    return {names[name]: table for name, table in folder.tables(list(names)).items()}
+
+
+def _name(figure: int) -> str:
+    """Of the file of its table, without ending."""
+    return "layer-map" if figure == MAP else f"figure-{figure:02}"
 
 
 def _protocol(
@@ -211,8 +232,9 @@ def _write_report(result: LanguageStudy, seconds: Mapping[str, float], path: Pat
             " for the paper's where that is another one.",
             "F1 scores and their differences are shares of 1, medians over draws",
             "model",
+            "draws",
         ),
-        drawn(drawable(result.tables, LANGUAGE_FIGURES), result.tables, language_numbers),
+        drawn(drawable(result.all_tables, LANGUAGE_FIGURES), result.all_tables, language_numbers),
         result.findings,
         LANGUAGE_CHOICES,
         {**flat, **rest, "versions": protocol["software"]},
