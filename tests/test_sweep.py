@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import safetensors.torch
 
@@ -26,6 +28,7 @@ from bipnet.experiments.datasets import load_dataset
 from bipnet.experiments.jobs import Job, Runner
 from bipnet.experiments.reproduce import Reproduction, protocol_of
 from bipnet.experiments.reproduce import reproduce as whole_reproduction
+from bipnet.experiments.results import PROTOCOL, ResultsFolder
 from bipnet.experiments.sweep import Settings, make_plan
 from bipnet.experiments.tables import COLUMNS, SIGMA_COLUMNS, SSIM_COLUMNS
 
@@ -342,8 +345,6 @@ def test_tables__have_a_row_per_realization_and_point(tmp_path: Path) -> None:
 
 
 def test_tables__carry_their_protocol(finished: Path) -> None:
-    import pyarrow.parquet as pq
-
     metadata = pq.read_schema(finished / "tables" / "figure-02.parquet").metadata
     protocol = json.loads(metadata[b"protocol"])
     assert protocol == json.loads((finished / "protocol.json").read_text())
@@ -691,6 +692,52 @@ def test_job__damaged_while_a_run_goes_on_is_one_clear_error(tmp_path: Path) -> 
         runner.content(job)
     with pytest.raises(FileFormatError, match=job.file_name):
         runner.run([Job(echo, {"text": "b"}, (job,))])
+
+
+def test_damaged_table_of_an_earlier_run__is_never_taken_for_what_it_was(
+    finished: Path, tmp_path: Path
+) -> None:
+    """Of flipped bytes Parquet's readers make an error of any kind, or another table."""
+    folder = tmp_path / "results"
+    shutil.copytree(finished, folder)
+    path = folder / "tables" / "figure-07.parquet"
+    whole = path.read_bytes()
+    results = ResultsFolder(folder, json.loads((folder / PROTOCOL).read_text()), force=False)
+    wanted = results.tables(["figure-07"])["figure-07"]
+    n_refused = 0
+    for place in range(0, len(whole), 23):
+        path.write_bytes(flipped(whole, place))
+        try:
+            found = results.tables(["figure-07"])["figure-07"]
+        except InputError:
+            n_refused += 1
+        else:
+            pd.testing.assert_frame_equal(found, wanted)
+    assert n_refused > 50
+
+
+@pytest.mark.parametrize("damage", ["number", "cut"])
+def test_damaged_table_of_an_earlier_run__is_one_line(
+    damage: str, finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "results"
+    shutil.copytree(finished, folder)
+    path = folder / "tables" / "figure-07.parquet"
+    table = pq.read_table(path)
+    if damage == "number":
+        sigma = table["sigma"].to_numpy().copy()
+        sigma[0] += 2**-20
+        place = table.column_names.index("sigma")
+        pq.write_table(table.set_column(place, "sigma", pa.array(sigma)), path)
+    else:
+        path.write_bytes(path.read_bytes()[:-100])
+    line_of = [*command(folder, "--workers", "1")[1:], "--tables-only"]
+    assert run([word for word in line_of if word != "7"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"bipnet: error: {path} cannot be read (")
+    assert ("its digest is another one" in line) == (damage == "number")
+    assert run(line_of) == 0  # asked for, it is made anew
+    assert tables_in(folder) == tables_in(finished)
 
 
 # -- other versions ------------------------------------------------------------------------------

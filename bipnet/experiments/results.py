@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import reprlib
 import shutil
@@ -21,6 +22,7 @@ from bipnet.experiments.claims import Finding
 from bipnet.experiments.jobs import Job, Runner
 
 PROTOCOL = "protocol.json"
+_DIGEST = b"digest"
 _LONGEST = 1000  # characters about differences: a damaged file may hold anything
 
 
@@ -158,14 +160,15 @@ class ResultsFolder:
         return folder
 
     def write_table(self, table: pd.DataFrame, name: str) -> None:
-        """As Parquet, with the protocol in its metadata, and as CSV."""
+        """As Parquet, with the protocol and a digest in its metadata, and as CSV."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         folder = self.subfolder("tables")
         arrow = pa.Table.from_pandas(table, preserve_index=False)
         text = json.dumps(self._protocol, sort_keys=True)
-        arrow = arrow.replace_schema_metadata({**(arrow.schema.metadata or {}), b"protocol": text})
+        added = {b"protocol": text, _DIGEST: _digest(table)}
+        arrow = arrow.replace_schema_metadata({**(arrow.schema.metadata or {}), **added})
         with new_file(folder / f"{name}.parquet", force=True) as partial:
             pq.write_table(arrow, partial)
         with new_file(folder / f"{name}.csv", force=True) as partial:
@@ -191,7 +194,9 @@ class ResultsFolder:
                 metadata = pq.read_schema(path).metadata or {}
                 protocol = json.loads(metadata.get(b"protocol", b"null"))
                 table = pd.read_parquet(path)
-            except (OSError, ValueError) as error:
+                if metadata.get(_DIGEST) != _digest(table):
+                    raise InputError("its digest is another one")
+            except Exception as error:  # of damaged bytes the readers raise anything
                 raise InputError(
                     f"{path} cannot be read ({_first_line(error)}): remove it, and ask for its"
                     " figure too, which is made again of finished jobs"
@@ -265,6 +270,14 @@ def require_output_folder(path: Path) -> None:
         raise OutputExistsError(f"results go into a folder, and {path} is a file: choose another")
     if not path.exists():
         require_free_output(path, force=False)
+
+
+def _digest(table: pd.DataFrame) -> bytes:
+    """Of all that a table holds: one whose file is damaged can often be read, as another one."""
+    columns = [(name, str(dtype)) for name, dtype in table.dtypes.items()]
+    digest = hashlib.blake2b(repr(columns).encode(), digest_size=16)
+    digest.update(pd.util.hash_pandas_object(table).to_numpy().tobytes())
+    return digest.hexdigest().encode()
 
 
 def _first_line(error: Exception) -> str:
