@@ -113,6 +113,24 @@ class Results(ABC):
             runner.close()
 
 
+def require_output_folder(path: Path) -> None:
+    """Raise unless ``path`` is a folder, or can be made: before the work, not after it.
+
+    Raises
+    ------
+    OutputExistsError, MissingFileError
+        It is a file; its parent does not exist.
+    """
+    if path.exists() and not path.is_dir():
+        raise OutputExistsError(f"results go into a folder, and {path} is a file: choose another")
+    if not path.exists():
+        require_free_output(path, force=False)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]
+
+
 class ResultsFolder:
     """A folder that holds the results of one protocol and of no other.
 
@@ -251,21 +269,3 @@ def _difference(name: str, before: Any, now: Any) -> str:
             if before.get(inner) != now.get(inner)
         )
     return f"{name} was {reprlib.repr(before)} and is {reprlib.repr(now)}"
-
-
-def require_output_folder(path: Path) -> None:
-    """Raise unless ``path`` is a folder, or can be made: before the work, not after it.
-
-    Raises
-    ------
-    OutputExistsError, MissingFileError
-        It is a file; its parent does not exist.
-    """
-    if path.exists() and not path.is_dir():
-        raise OutputExistsError(f"results go into a folder, and {path} is a file: choose another")
-    if not path.exists():
-        require_free_output(path, force=False)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]
