@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import math
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -242,6 +243,54 @@ def loop_walk(W: Matrix, rng: np.random.Generator, n_loops: int) -> dict[Cell, i
                 break
             visited.append(there)
     return pattern
+
+
+def law_of_rounds(W: Matrix, n_rounds: int) -> tuple[list[float], float]:
+    """Exactly: how likely each sign pattern is after so many rounds of trades between rows, without
+    missing edges, and the modulus of the chain's second eigenvalue."""
+    rows = [
+        [frozenset(k) for k in itertools.combinations(range(W.shape[1]), int((row > 0).sum()))]
+        for row in W
+    ]
+    margins = Counter(j for row in W for j in np.flatnonzero(row > 0).tolist())
+    states = [
+        s for s in itertools.product(*rows) if Counter(j for row in s for j in row) == margins
+    ]
+    number = {state: at for at, state in enumerate(states)}
+    pairings = list(_pairings(list(range(len(W)))))
+    chances = np.zeros((len(states), len(states)))
+    for state in states:
+        for pairs in pairings:
+            outcomes = [_outcomes(state[a], state[b]) for a, b in pairs]
+            for chosen in itertools.product(*outcomes):
+                then = list(state)
+                for (a, b), (one, other) in zip(pairs, chosen, strict=True):
+                    then[a], then[b] = one, other
+                share = math.prod(1 / len(each) for each in outcomes) / len(pairings)
+                chances[number[state], number[tuple(then)]] += share
+    start = number[tuple(frozenset(np.flatnonzero(row > 0).tolist()) for row in W)]
+    law = np.linalg.matrix_power(chances, n_rounds)[start]
+    return law.tolist(), float(np.sort(np.abs(np.linalg.eigvals(chances)))[-2])
+
+
+def _pairings(lines: list[int]) -> Iterator[list[tuple[int, int]]]:
+    """All ways to pair lines; one is left over if they are odd in number."""
+    if len(lines) % 2:
+        for at in range(len(lines)):
+            yield from _pairings(lines[:at] + lines[at + 1 :])
+        return
+    if not lines:
+        yield []
+    for at in range(1, len(lines)):
+        for rest in _pairings(lines[1:at] + lines[at + 1 :]):
+            yield [(lines[0], lines[at]), *rest]
+
+
+def _outcomes(a: frozenset[int], b: frozenset[int]) -> list[tuple[frozenset[int], frozenset[int]]]:
+    """What a trade between two lines can lead to, all equally likely."""
+    pool = a ^ b
+    chosen = map(frozenset, itertools.combinations(sorted(pool), len(a - b)))
+    return [(a & b | kept, a & b | (pool - kept)) for kept in chosen]
 
 
 def windings(W: Matrix) -> int:

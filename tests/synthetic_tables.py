@@ -72,7 +72,7 @@ def shuffled(task: str, letter: str, p: float) -> float:
         return 0.5
     shift = {"B": 0.0, "E": 0.01, "F": 0.005}[letter]
     if task == "E":
-        drop = (0.10 - shift) * step(-p, -0.7, 0.08)
+        drop = (0.045 - shift) * step(-p, -0.7, 0.08)
         return pruned("E", "float", p) - drop
     return pruned("H", "signed", p) + shift / 2
 

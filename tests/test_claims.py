@@ -144,6 +144,7 @@ BREAKING: list[tuple[str, Change]] = [
     ("flips-improve-signed-H", flat(0.5, task="H", model="signed")),
     *(("randomise-signs-keep-easy", flat(0.6, null_model=letter)) for letter in "BEF"),
     *(("randomise-signs-keep-easy", flat(0.7, null_model=letter)) for letter in "ACDG"),
+    *(("randomise-signs-unchanged", flat(0.93, task="E", null_model=letter)) for letter in "BEF"),
     ("randomise-B-not-G", flat(0.5, null_model="B")),
     ("randomise-B-not-G", flat(0.9, null_model="G")),
     ("randomise-hard-loses-more", swapped_tasks),
@@ -288,6 +289,9 @@ def test_ssim__shows_the_pair_that_comes_next(tables: Tables) -> None:
     (finding, *_) = judged(tables, "ssim-hard-mnist")
     assert finding.numbers["smallest held by"] == "7/9"
     assert finding.numbers["second smallest distance"] == between.iloc[-2]["distance"]
+    assert "image pairs behind each distance" not in finding.numbers
+    (finding, *_) = evaluate_claims(tables, [BY_KEY["ssim-hard-mnist"]], image_pairs=10_000)
+    assert finding.numbers["image pairs behind each distance"] == 10_000
 
 
 def test_lead__at_chance_counts_for_nobody(tables: Tables) -> None:
@@ -296,7 +300,7 @@ def test_lead__at_chance_counts_for_nobody(tables: Tables) -> None:
     table = flat(0.48, task="E", **last)(flat(0.52, task="H", **last)(tables[1]))
     (finding, *_) = judged(tables | {1: table}, "pruning-keeps-easy")
     assert finding.verdict == "holds"
-    assert finding.numbers["strengths at which H leads by more"] == 0
+    assert str(finding.numbers["H leads by more than 1 point at"]).startswith("0 of ")
 
 
 def test_findings__are_plain_data_for_json(tables: Tables) -> None:

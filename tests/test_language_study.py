@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -228,6 +229,28 @@ def test_two_workers_and_a_second_run__give_the_same_bytes(
     again = study_language_model(output=output, n_workers=1, tables_only=True, **options)
     assert (again.n_done, again.n_kept) == (len(some), made.n_done - len(some))
     assert files_of(output) == files_of(first)
+
+
+def test_second_run__reports_and_judges_the_figures_of_both(
+    study: tuple[LanguageStudy, Path], model_folder: Path, conll: Path, tmp_path: Path
+) -> None:
+    whole, first = study
+    output = tmp_path / "results"
+    shutil.copytree(first / "jobs", output / "jobs")
+    options: dict[str, Any] = {"model": model_folder, "conll": conll, "settings": QUICK}
+    options |= {"output": output, "n_workers": 1}
+    study_language_model([5], tables_only=True, **options)
+    made = study_language_model([9], **options)
+    assert (set(made.tables), set(made.earlier)) == ({9}, {5, MAP})
+    assert made.n_done == 0
+    assert files_of(output) == files_of(first)
+    assert [f.as_dict() for f in made.findings] == [f.as_dict() for f in whole.findings]
+    assert made.summary() == whole.summary()
+    page = (output / "report.html").read_text()
+    assert page.count("<img ") == 3
+    assert {path.stem for path in (output / "figures").iterdir()} == {
+        "figure-05", "figure-09", "layer-map",
+    }  # fmt: skip
 
 
 def test_nothing_is_held_afterwards(study: tuple[LanguageStudy, Path]) -> None:

@@ -73,9 +73,15 @@ table = study.tables[5]
 assert table.loc[table["probe"] == "none", "f1"].iloc[0] == few(model)
 assert list(dict.fromkeys(study.tables[0]["layer"]))[1:] == linear_layers(model)
 verdicts = {finding.claim.key: finding.verdict for finding in study.findings}
-assert len(verdicts) == 9 and "not measured" not in verdicts.values(), verdicts
-for name in ("early-least-robust", "signs-suffice-late", "B-harmless-late", "positional-flip"):
-    assert verdicts[name] == "holds", verdicts
+assert len(verdicts) == 10 and "not measured" not in verdicts.values(), verdicts
+fallen = {name for name, verdict in verdicts.items() if verdict == "does not hold"}
+assert fallen == {"early-decline", "late-survive-pruning"}, verdicts
+numbers = {finding.claim.key: finding.numbers for finding in study.findings}
+decline, extreme = numbers["early-decline"], numbers["late-survive-pruning"]
+assert decline["lowest of position_embeddings"] < 0.05
+assert decline["lowest of layer 0, ffn.lin1"] > 0.5
+assert extreme["lowest of classifier"] < 0.05 and extreme["at p (classifier)"] == 0.99
+assert extreme["lowest of layer 3, ffn.lin1"] > 0.95
 assert study.files[-1].stat().st_size > 100_000
 """,
     "randomisation_kernels": """

@@ -156,6 +156,8 @@ class Runner:
         with warnings.catch_warnings():
             # A worker that holds much memory is replaced by a fresh one between two jobs.
             warnings.filterwarnings("ignore", message="A worker stopped while some jobs")
+            # Of an interrupted run: its own last line says what becomes of it.
+            warnings.filterwarnings("ignore", message=r"\d+ tasks .*(not used|been cancelled)")
             results = self._results(todo)
             try:
                 self._keep(results, progress)
@@ -258,6 +260,12 @@ def _ctrl_c_waits() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
+    from multiprocessing import resource_tracker
+
+    from joblib.externals.loky.backend import resource_tracker as loky_tracker
+
+    for tracker in (resource_tracker, loky_tracker):
+        tracker.ensure_running()  # before: the start of such a process lets Ctrl-C through again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

@@ -147,7 +147,7 @@ def reproduce(
                 result.sigmas[figure] = sigmas
                 folder.write_table(sigmas, _sigma_name(figure))
     with watch.stage("judge claims"):
-        result.findings = evaluate_claims(result.drawn_tables)
+        result.findings = evaluate_claims(result.drawn_tables, image_pairs=settings.n_ssim_pairs)
     if tables_only:
         result.seconds = watch.seconds()
         return result

@@ -115,6 +115,24 @@ class Results(ABC):
             runner.close()
 
 
+def require_output_folder(path: Path) -> None:
+    """Raise unless ``path`` is a folder, or can be made: before the work, not after it.
+
+    Raises
+    ------
+    OutputExistsError, MissingFileError
+        It is a file; its parent does not exist.
+    """
+    if path.exists() and not path.is_dir():
+        raise OutputExistsError(f"results go into a folder, and {path} is a file: choose another")
+    if not path.exists():
+        require_free_output(path, force=False)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]
+
+
 class ResultsFolder:
     """A folder that holds the results of one protocol and of no other.
 
@@ -258,27 +276,9 @@ def _difference(name: str, before: Any, now: Any) -> str:
     return f"{name} was {reprlib.repr(before)} and is {reprlib.repr(now)}"
 
 
-def require_output_folder(path: Path) -> None:
-    """Raise unless ``path`` is a folder, or can be made: before the work, not after it.
-
-    Raises
-    ------
-    OutputExistsError, MissingFileError
-        It is a file; its parent does not exist.
-    """
-    if path.exists() and not path.is_dir():
-        raise OutputExistsError(f"results go into a folder, and {path} is a file: choose another")
-    if not path.exists():
-        require_free_output(path, force=False)
-
-
 def _digest(table: pd.DataFrame) -> bytes:
     """Of all that a table holds: one whose file is damaged can often be read, as another one."""
     columns = [(name, str(dtype)) for name, dtype in table.dtypes.items()]
     digest = hashlib.blake2b(repr(columns).encode(), digest_size=16)
     digest.update(pd.util.hash_pandas_object(table).to_numpy().tobytes())
     return digest.hexdigest().encode()
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]

@@ -8,6 +8,7 @@ when it is taken (which would bias it). The criterion is that of `_equilibrium`.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +23,7 @@ from bipnet._streams import Seed
 from bipnet.nulls._cells import is_packed
 from bipnet.nulls._chains import SwapChain, TradeChain
 from bipnet.nulls._connected import trades_connect
-from bipnet.nulls._equilibrium import Settling, settling
+from bipnet.nulls._equilibrium import REMEMBERED, Settling, settling
 from bipnet.nulls._free import FreePart, find_free_part
 from bipnet.nulls._groups import Groups, group_lines
 from bipnet.nulls._loops import LOOPS_PER_NODE
@@ -39,6 +40,17 @@ MOST_STEPS = 1 << 13
 
 MOST_ROUNDS_BEFORE_LOOPS = 1 << 10
 """Rounds of trades after which loops take over where edges are missing."""
+
+FEW_EDGES = 1 << 10
+"""Free edges below which a pattern counts as small: its overlap may hide its slowest mode, and more
+steps cost next to nothing. There the relaxation time that the overlap shows is doubled. Of small
+cases whose chain can be written down in full the worst had 1.8 times (5 x 5) what the overlap
+showed, but for those of `LEAST_ROUNDS`."""
+
+LEAST_ROUNDS = 2.5
+"""Relaxation time, in rounds of trades, that is assumed of a small pattern at the least. Two lines
+that trade with each other keep what they have in common, and with four lines that is one round in
+three: the chain's second eigenvalue is 2/3, though the overlap may relax with 1/3."""
 
 _LOOP_UNITS = 16
 """Steps that the least number of loops is cut into: a pilot's first look at loops after trades."""
@@ -168,7 +180,9 @@ def _trades(
         groups=_by_group(chains, group_lines(scout, rows.n_edges)),
         loops_follow=not connected,
     )
-    steps = _steps(found, traces.shape[1] - 1, connected)
+    steps = max(
+        _steps(found, traces.shape[1] - 1, connected), _steps_if_small(found, rows, LEAST_ROUNDS)
+    )
     n_trades = len(chains) * (traces.shape[1] - 1) * rows.n_edges
     moved = sum(int(chain.moved) for chain in chains) / n_trades
     result = Pilot(Length(steps), traces, 1, found, moved=moved, settled=found.steady)
@@ -193,7 +207,7 @@ def _swaps(
     )
     attempts = sum(chain.attempts for chain in chains)
     acceptance = sum(int(chain.accepted) for chain in chains) / attempts
-    steps = _steps(found, traces.shape[1] - 1, connected)
+    steps = max(_steps(found, traces.shape[1] - 1, connected), _steps_if_small(found, rows, 0))
     per_unit = unit * ATTEMPTS_PER_STREAM
     result = Pilot(
         Length(steps * per_unit),
@@ -315,6 +329,14 @@ def _steps(found: Settling, n_run: int, connected: bool) -> int:
     if connected:
         return max(found.steps, n_run)
     return 1 if found.spread == 0 else n_run
+
+
+def _steps_if_small(found: Settling, rows: Rows, least: float) -> int:
+    """The steps of a draw of a small pattern; 0 for others, and where the pilot did not settle."""
+    if rows.n_edges >= FEW_EDGES or not found.steady:
+        return 0
+    relaxation = max(2 * found.relaxation, least)
+    return math.ceil(found.after + math.log(1 / REMEMBERED) * relaxation)
 
 
 def _agree(traces: npt.NDArray[np.float64], trusted: Settling | None) -> bool:

@@ -47,12 +47,15 @@ class Evidence:
         Of the figure, in its own columns.
     sigma
         Standard deviations of networks of the same data set and width; may be empty.
+    image_pairs
+        Random pairs of images behind each SSIM distance; None where that is not known.
     counts
         Numbers of networks behind the medians that were asked for so far.
     """
 
     table: pd.DataFrame
     sigma: pd.DataFrame
+    image_pairs: int | None = None
     counts: set[int] = field(default_factory=set)
 
     def curve(self, task: str, model: str, probe: str, null_model: str = "") -> Curve:

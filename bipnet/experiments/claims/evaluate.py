@@ -32,7 +32,9 @@ CLAIMS: tuple[Claim, ...] = (
 _PAPER_DATASETS = ("mnist", "fashion-mnist")
 
 
-def evaluate_claims(tables: Tables, claims: Sequence[Claim] = CLAIMS) -> list[Finding]:
+def evaluate_claims(
+    tables: Tables, claims: Sequence[Claim] = CLAIMS, *, image_pairs: int | None = None
+) -> list[Finding]:
     """Judge every claim from the tables alone.
 
     Parameters
@@ -41,6 +43,8 @@ def evaluate_claims(tables: Tables, claims: Sequence[Claim] = CLAIMS) -> list[Fi
         Number of the paper's figure -> its table; what is missing is "not measured".
     claims
         Which claims; all by default.
+    image_pairs
+        Random pairs of images behind each SSIM distance, to be told with the verdicts on them.
 
     Returns
     -------
@@ -71,7 +75,7 @@ def evaluate_claims(tables: Tables, claims: Sequence[Claim] = CLAIMS) -> list[Fi
         for claim in claims
         for figure in claim.figures
         for dataset in claim.datasets or present or _PAPER_DATASETS
-        for finding in _findings(claim, figure, dataset, checked)
+        for finding in _findings(claim, figure, dataset, checked, image_pairs)
     ]
 
 
@@ -81,7 +85,9 @@ def _columns(number: int) -> dict[str, str]:
     return dict({6: SSIM_COLUMNS, 7: SIGMA_COLUMNS}.get(number, COLUMNS))
 
 
-def _findings(claim: Claim, figure: int, dataset: str, tables: Tables) -> Iterator[Finding]:
+def _findings(
+    claim: Claim, figure: int, dataset: str, tables: Tables, image_pairs: int | None
+) -> Iterator[Finding]:
     table = tables.get(figure)
     if table is None:
         reason = f"there is no table of Figure {figure}"
@@ -99,5 +105,6 @@ def _findings(claim: Claim, figure: int, dataset: str, tables: Tables) -> Iterat
         evidence = Evidence(
             table if hidden is None else table[table["hidden"] == hidden],
             sigma if hidden is None else sigma[sigma["hidden"] == hidden],
+            image_pairs,
         )
         yield finding_of(claim, figure, dataset, hidden, evidence)

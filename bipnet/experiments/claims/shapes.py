@@ -39,13 +39,14 @@ def keeps_more(evidence: Evidence, probe: str, lead_wanted: float) -> Measured:
     lead, x = (easy.median - hard.median)[alive], easy.x[alive]
     best, worst = int(np.argmax(lead)), int(np.argmin(lead))
     lost = [float(np.mean(curve.start - curve.median)) for curve in (easy, hard)]
+    strength = {"prune": "p", "noise": "a"}[probe]
     numbers: dict[str, float | int | str] = {
         "largest lead of E": float(lead[best]),
-        "at": float(x[best]),
+        f"at {strength}": float(x[best]),
         "smallest lead of E": float(lead[worst]),
-        "there at": float(x[worst]),
-        "strengths at which H leads by more": int((lead < -MARGIN).sum()),
-        "of strengths not at chance": len(lead),
+        f"that at {strength}": float(x[worst]),
+        f"H leads by more than {100 * MARGIN:.0f} point at": f"{(lead < -MARGIN).sum()} of"
+        f" {len(lead)} {strength}",
         "mean loss of E": lost[0],
         "mean loss of H": lost[1],
     }

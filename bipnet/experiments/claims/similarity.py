@@ -25,6 +25,8 @@ def _extreme(evidence: Evidence, pair: tuple[str, str], easiest: bool) -> Measur
     for title, (_, row) in zip((word, f"second {word}"), in_order.head(2).iterrows(), strict=False):
         numbers[f"{title} distance"] = float(row["distance"])
         numbers[f"{title} held by"] = f"{row['first']}/{row['second']}"
+    if evidence.image_pairs is not None:
+        numbers["image pairs behind each distance"] = evidence.image_pairs
     return Measured(rank == (1 if easiest else last), numbers)
 
 
