@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from bipnet.errors import BipnetError as BipnetError
 from bipnet.errors import BipnetWarning as BipnetWarning
+from bipnet.errors import DamagedJobWarning as DamagedJobWarning
 from bipnet.errors import DTypeError as DTypeError
 from bipnet.errors import EmptyLayerWarning as EmptyLayerWarning
 from bipnet.errors import ExplicitZeroWarning as ExplicitZeroWarning

@@ -65,6 +65,10 @@ class EmptyLayerWarning(BipnetWarning):
     """A probe leaves a layer without a single edge."""
 
 
+class DamagedJobWarning(BipnetWarning):
+    """What a finished job of a sweep had made is damaged: the job is done again."""
+
+
 class NotSettledWarning(BipnetWarning):
     """A chain did not reach equilibrium on its pilot: draws may remember the data."""
 

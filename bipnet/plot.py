@@ -1,4 +1,4 @@
-"""Figures drawn from tables. Nothing is computed here but what a box plot shows."""
+"""Figures of tables and of graphs. Nothing is computed here but what a box plot shows."""
 
 from __future__ import annotations
 
@@ -6,18 +6,27 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bipnet._plot.bipartite import bipartite_drawing as bipartite_drawing
 from bipnet._plot.curves import accuracy_curves as accuracy_curves
 from bipnet._plot.curves import randomized_curves as randomized_curves
+from bipnet._plot.distributions import degree_distributions as degree_distributions
+from bipnet._plot.distributions import distribution_bands as distribution_bands
+from bipnet._plot.distributions import strength_distributions as strength_distributions
 from bipnet._plot.heat import pair_heatmap as pair_heatmap
 from bipnet._plot.layers import layer_bars as layer_bars
 from bipnet._plot.layers import layer_curves as layer_curves
 from bipnet._plot.layers import layer_heatmap as layer_heatmap
+from bipnet._plot.pattern import sign_heatmap as sign_heatmap
+from bipnet._plot.pixels import pixel_map as pixel_map
 from bipnet._plot.points import gap_scatter as gap_scatter
 from bipnet._plot.points import sigma_points as sigma_points
 from bipnet._plot.probes import complexity_bars as complexity_bars
 from bipnet._plot.probes import probe_curves as probe_curves
+from bipnet._plot.significance import significance_dots as significance_dots
+from bipnet._plot.spectrum import singular_spectrum as singular_spectrum
 from bipnet._plot.styles import STYLES as STYLES
 from bipnet._plot.styles import axes_or_new
+from bipnet._plot.weights import weight_histograms as weight_histograms
 from bipnet.errors import InputError
 from bipnet.nulls import NULL_MODELS, Diagnosis
 
@@ -160,7 +169,7 @@ def traces(diagnosis: Diagnosis, *, ax: Axes | None = None) -> Axes:
     taken = diagnosis.loops if loops_alone else diagnosis.steps
     ax.axvline(taken, color="black", ls=":", lw=1, label="a draw is taken")
     kind = "rounds of trades" if diagnosis.method == "trade" else "attempted swaps"
-    ax.set_xlabel("short loops" if loops_alone else kind)
+    ax.set_xlabel("loops" if loops_alone else kind)
     ax.set_ylabel("overlap with the start")
     ax.legend(frameon=False, fontsize="small")
     return ax

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import math
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -242,6 +243,73 @@ def loop_walk(W: Matrix, rng: np.random.Generator, n_loops: int) -> dict[Cell, i
                 break
             visited.append(there)
     return pattern
+
+
+def law_of_rounds(W: Matrix, n_rounds: int) -> tuple[list[float], float]:
+    """Exactly: how likely each sign pattern is after so many rounds of trades between rows, without
+    missing edges, and the modulus of the chain's second eigenvalue."""
+    rows = [
+        [frozenset(k) for k in itertools.combinations(range(W.shape[1]), int((row > 0).sum()))]
+        for row in W
+    ]
+    margins = Counter(j for row in W for j in np.flatnonzero(row > 0).tolist())
+    states = [
+        s for s in itertools.product(*rows) if Counter(j for row in s for j in row) == margins
+    ]
+    number = {state: at for at, state in enumerate(states)}
+    pairings = list(_pairings(list(range(len(W)))))
+    chances = np.zeros((len(states), len(states)))
+    for state in states:
+        for pairs in pairings:
+            outcomes = [_outcomes(state[a], state[b]) for a, b in pairs]
+            for chosen in itertools.product(*outcomes):
+                then = list(state)
+                for (a, b), (one, other) in zip(pairs, chosen, strict=True):
+                    then[a], then[b] = one, other
+                share = math.prod(1 / len(each) for each in outcomes) / len(pairings)
+                chances[number[state], number[tuple(then)]] += share
+    start = number[tuple(frozenset(np.flatnonzero(row > 0).tolist()) for row in W)]
+    law = np.linalg.matrix_power(chances, n_rounds)[start]
+    return law.tolist(), float(np.sort(np.abs(np.linalg.eigvals(chances)))[-2])
+
+
+def _pairings(lines: list[int]) -> Iterator[list[tuple[int, int]]]:
+    """All ways to pair lines; one is left over if they are odd in number."""
+    if len(lines) % 2:
+        for at in range(len(lines)):
+            yield from _pairings(lines[:at] + lines[at + 1 :])
+        return
+    if not lines:
+        yield []
+    for at in range(1, len(lines)):
+        for rest in _pairings(lines[1:at] + lines[at + 1 :]):
+            yield [(lines[0], lines[at]), *rest]
+
+
+def _outcomes(a: frozenset[int], b: frozenset[int]) -> list[tuple[frozenset[int], frozenset[int]]]:
+    """What a trade between two lines can lead to, all equally likely."""
+    pool = a ^ b
+    chosen = map(frozenset, itertools.combinations(sorted(pool), len(a - b)))
+    return [(a & b | kept, a & b | (pool - kept)) for kept in chosen]
+
+
+def windings(W: Matrix) -> int:
+    """How many independent windings there are: cycles that no squares of edges add up to."""
+    cells = edges(W)
+    number = {cell: at for at, cell in enumerate(cells)}
+    squares = []
+    for i, k in itertools.combinations(range(W.shape[0]), 2):
+        for j, m in itertools.combinations(range(W.shape[1]), 2):
+            corners = [(i, j), (k, j), (k, m), (i, m)]
+            if all(cell in number for cell in corners):
+                row = np.zeros(len(cells))
+                row[[number[cell] for cell in corners]] = [1, -1, 1, -1]
+                squares.append(row)
+    ends = np.zeros((sum(W.shape), len(cells)))
+    for (i, j), at in number.items():
+        ends[i, at] = ends[W.shape[0] + j, at] = 1
+    n_cycles = len(cells) - (np.linalg.matrix_rank(ends) if cells else 0)
+    return int(n_cycles - (np.linalg.matrix_rank(np.array(squares)) if squares else 0))
 
 
 # -- certificates ------------------------------------------------------------------------------
@@ -675,12 +743,14 @@ def loop_streams(
     right: Sequence[int],
     positive: Sequence[int],
     n_nodes: int,
+    long_below: Sequence[int],
+    longest: int,
     first: int,
     n_streams: int,
     key: Sequence[int],
     per_stream: int,
 ) -> tuple[list[int], int]:
-    """(signs, number flipped) after ``n_streams * per_stream`` short loops."""
+    """(signs, edges turned) after ``n_streams * per_stream`` short and long loops."""
     signs = [int(flag) for flag in positive]
     leaving: list[list[int]] = [[] for _ in range(n_nodes)]
     for edge in range(len(left)):
@@ -689,10 +759,32 @@ def loop_streams(
     for s in range(first, first + n_streams):
         stream = Lanes(key, s)
         for _ in range(per_stream):
-            if stream.word() % 2:
+            word = stream.word()
+            if word % 2:
                 continue
             visited = [stream.below(n_nodes)]
             walked: list[int] = []
+            if word >> 32 < long_below[visited[0]]:
+                before = [list(edges) for edges in leaving]
+                here = visited[0]
+                while len(walked) < longest and leaving[here]:
+                    slot = stream.below(len(leaving[here]))
+                    walked.append(leaving[here][slot])
+                    if len(walked) > 1:  # the edge it came by takes the place of this one
+                        leaving[here][slot] = walked[-2]
+                    edge = walked[-1]
+                    here = right[edge] if left[edge] == here else left[edge]
+                    if here == visited[0]:
+                        out_edges = leaving[here]
+                        out_edges[out_edges.index(walked[0])] = edge
+                        break
+                if walked and here == visited[0]:
+                    for edge in walked:
+                        signs[edge] = 1 - signs[edge]
+                    flipped += len(walked)
+                else:
+                    leaving = before
+                continue
             while leaving[visited[-1]] and visited[-1] not in visited[:-1]:
                 here = visited[-1]
                 edge = leaving[here][stream.below(len(leaving[here]))]
@@ -722,9 +814,15 @@ def random_bit(line: Sequence[int], n_places: int, stream: Lanes, tries: int = 8
 
 
 def bit_loop_streams(
-    cells: Matrix, first: int, n_streams: int, key: Sequence[int], per_stream: int
+    cells: Matrix,
+    long_below: Sequence[int],
+    longest: int,
+    first: int,
+    n_streams: int,
+    key: Sequence[int],
+    per_stream: int,
 ) -> tuple[Matrix, int]:
-    """(cells, number flipped) after short loops on signs +1 and -1 and 0 for no edge."""
+    """(cells, edges turned) after loops on signs +1 and -1 and 0 for no edge."""
     signs = np.array(cells)
     n_left, n_right = signs.shape
     alive = [i for i in range(n_left) if signs[i].any()]
@@ -733,9 +831,31 @@ def bit_loop_streams(
     for s in range(first, first + n_streams):
         stream = Lanes(key, s)
         for _ in range(per_stream):
-            if stream.word() % 2:
+            word = stream.word()
+            if word % 2:
                 continue
             visited = [alive[stream.below(len(alive))]]
+            if word >> 32 < long_below[visited[0]]:
+                before = signs.copy()
+                while len(visited) <= longest:
+                    at = visited[-1]
+                    ahead = signs[at] > 0 if at < n_left else signs[:, at - n_left] < 0
+                    if len(visited) > 1:
+                        ahead[visited[-2] if at >= n_left else visited[-2] - n_left] = 0
+                    if not ahead.any():
+                        break
+                    line = packed(np.flatnonzero(ahead).tolist(), -(-len(ahead) // 64))
+                    there = random_bit(line, len(ahead), stream)
+                    visited.append(there + (n_left if at < n_left else 0))
+                    pair = min(at, visited[-1]), max(at, visited[-1]) - n_left
+                    signs[pair] *= -1
+                    if visited[-1] == visited[0]:
+                        break
+                if len(visited) > 1 and visited[-1] == visited[0]:
+                    flipped += len(visited) - 1
+                else:
+                    signs = before
+                continue
             while visited[-1] not in visited[:-1]:
                 at = visited[-1]
                 ahead = signs[at] > 0 if at < n_left else signs[:, at - n_left] < 0

@@ -13,7 +13,7 @@ import strategies as my
 from hypothesis import assume, given
 
 import bipnet
-from bipnet.nulls import IRREDUCIBLE_BY, _mixing, _mobility
+from bipnet.nulls import IRREDUCIBLE_BY, _certify, _mixing, _mobility
 
 CONTAINERS: list[Any] = [np.array, scipy.sparse.csr_array, bipnet.SignedBipartiteGraph]
 
@@ -309,7 +309,8 @@ def test_certificate__reads_as_a_report() -> None:
     mixing = bipnet.certify(W, "G").rapid_mixing
     assert lines[3].split(maxsplit=1) == ["mixing", mixing.why]
     assert lines[4].strip() == f"{mixing.lhs} < {mixing.rhs} in {_mixing.INEQUALITY}"
-    assert lines[5:] == [
+    assert lines[5].split(maxsplit=1) == ["length", _certify.LENGTH]
+    assert lines[6:] == [
         "  signs        285 of 300 edges can change, 15 are frozen",
         "               all edges of 1 of 20 left nodes are frozen (3)",
         "  weights      285 of 300 edges can change, 15 are frozen",
@@ -330,6 +331,7 @@ def test_certificate__names_the_first_frozen_nodes_and_counts_the_empty_ones() -
     assert "all edges of 12 of 20 left nodes are frozen (0, 1, 2, 3, 4, 5, 6, 7, ...)" in text
     assert "signs        frozen: none can change" in text
     assert "inequality" not in text
+    assert "length" not in text  # of what is no chain
     assert "no edges" in str(bipnet.certify(np.zeros((2, 2)), "G"))
     assert "all 80 edges can change" in str(bipnet.certify(W, "A"))
 

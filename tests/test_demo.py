@@ -416,6 +416,28 @@ def test_start__is_that_of_linear_layers(monkeypatch: pytest.MonkeyPatch) -> Non
     assert float(reference.weight.detach().abs().max()) == pytest.approx(6**-0.5, rel=1e-2)
 
 
+@pytest.mark.parametrize("members", [range(3, 4), range(2), range(5), range(5, 10)], ids=str)
+def test_network__has_random_numbers_of_its_own(
+    members: range, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever are trained with it: start and batches bit for bit, sums up to rounding."""
+    whole = recorded(monkeypatch, 10)
+    some = recorded(monkeypatch, len(members), first=members.start)
+    place = slice(members.start, members.stop)
+    for found, wanted in zip(
+        (*some.weights, *some.biases, *some.batches),
+        (*whole.weights, *whole.biases, *whole.batches),
+        strict=True,
+    ):
+        assert torch.equal(found, wanted[place])
+    for found, wanted in zip(
+        (*some.stack.weights, *some.stack.biases),
+        (*whole.stack.weights, *whole.stack.biases),
+        strict=True,
+    ):
+        assert distance(found, wanted[place]) < 1e-4
+
+
 def weights_of(stack: MLPStack) -> list[np.ndarray[Any, Any]]:
     return [weight.numpy() for weight in (*stack.weights, *stack.biases)]
 
@@ -454,6 +476,7 @@ def test_training__leaves_weights_without_gradients_and_reports_epochs() -> None
         ({"y": samples()[1][:, None]}, r"y the shape \(50, 1\)"),
         ({"y": 2 * samples()[1] - 1}, "classes count from 0, got -1"),
         ({"n_networks": 0}, "number of networks must be 1 or more, got 0"),
+        ({"first": -1}, "number of the first network must be 0 or more, got -1"),
         ({"rng": -1}, "non-negative"),
     ],
 )

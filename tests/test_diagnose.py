@@ -91,7 +91,7 @@ def test_diagnosis__reads_like_a_report() -> None:
     found = bipnet.diagnose(signs(0.5), method="swap")
     text = str(found)
     assert text.startswith("null model G by swap: settled")
-    assert f"{found.steps} attempted swaps, then {found.loops} short loops" in text
+    assert f"{found.steps} attempted swaps, then {found.loops} loops" in text
     assert f"{found.acceptance:.3f}" in text
 
 
@@ -115,7 +115,7 @@ def test_diagnose__of_loops_alone_counts_in_loops() -> None:
     [
         (signs(1.0), "trade", "rounds of trades", "steps"),
         (signs(0.5), "swap", "attempted swaps", "steps"),
-        (hexagon_far_from_dense(), "trade", "short loops", "loops"),
+        (hexagon_far_from_dense(), "trade", "loops", "loops"),
     ],
     ids=["trades", "swaps", "loops"],
 )

@@ -7,13 +7,14 @@ from typing import Any
 
 import bipnet_kernels
 import numpy as np
+import oracles
 import pytest
 import scipy.sparse
 
 import bipnet
 from bipnet._check import open_matrix
 from bipnet.errors import InputError
-from bipnet.nulls import _pilot
+from bipnet.nulls import _equilibrium, _pilot
 from bipnet.nulls._equilibrium import (
     REMEMBERED,
     exponential_time,
@@ -251,6 +252,31 @@ def test_draws__of_two_states_are_short() -> None:
     assert bipnet.ensemble(W, "G", 1, rng=0).steps <= 40
     hexagon = np.array([[0, 1.0, -1], [-1, 0, 1], [1, -1, 0]])
     assert bipnet.ensemble(hexagon, "G", 1, rng=0).loops <= 20 * bipnet_kernels.LOOPS_PER_STREAM
+
+
+SMALL = {
+    "pairs in common": [[1, 1, 0, 0], [1, 0, 1, 0], [0, 1, 0, 1], [0, 0, 1, 1]],
+    "4 x 5": [[1, 1, 0, 0, 0], [1, 0, 1, 0, 1], [0, 1, 0, 1, 0], [0, 0, 1, 1, 1]],
+    "3 x 3": [[1, 1, 0], [1, 0, 0], [0, 0, 1]],
+    "5 x 5": [[1, 1, 1, 1, 0], [1, 1, 1, 0, 0], [1, 1, 0, 1, 0], [1, 0, 0, 0, 0], [0, 0, 0, 0, 1]],
+    "permutations": np.eye(5),
+    "two of four": [[1, 1, 0, 0], [0, 1, 1, 0], [0, 0, 1, 1], [1, 0, 0, 1]],
+}
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_draws__of_small_patterns_have_the_uniform_law_to_a_thousandth(name: str) -> None:
+    # The law of a draw of that length, in full: no sampling.
+    W = 2.0 * np.asarray(SMALL[name]) - 1
+    steps = bipnet.ensemble(W, "G", 1, rng=0).steps
+    assert steps is not None
+    law, second = oracles.law_of_rounds(W, steps)
+    assert second < 1
+    remembered = len(law) * sum((p - 1 / len(law)) ** 2 for p in law)  # relative variance
+    assert remembered < _equilibrium.REMEMBERED**2
+    # A third of the rounds would not do: the test can fail.
+    law, _ = oracles.law_of_rounds(W, steps // 3)
+    assert len(law) * sum((p - 1 / len(law)) ** 2 for p in law) > _equilibrium.REMEMBERED**2
 
 
 # -- slow parts --------------------------------------------------------------------------------

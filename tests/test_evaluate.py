@@ -378,7 +378,7 @@ def test_many_at_once__check_their_data(x: torch.Tensor, y: torch.Tensor, messag
     stack = {"0.weight": torch.zeros(2, 16, 6)}
     with pytest.raises(bipnet.InputError, match=message):
         stacked_accuracy(model, stack, x, y)
-    perceptrons = MLPStack.initialised([6, 16, 3], 2, torch.Generator().manual_seed(1))
+    perceptrons = MLPStack.initialised([6, 16, 3], np.random.default_rng(1).spawn(2))
     with pytest.raises(bipnet.InputError, match=message):
         perceptrons.accuracy(x, y)
 
@@ -487,7 +487,7 @@ def test_many_at_once__move_data_to_the_device_of_the_model(
 
 @pytest.mark.parametrize("sizes", [(6, 3), (6, 16, 3), (6, 5, 4, 3)])
 def test_mlp_stack__is_its_networks_side_by_side(sizes: tuple[int, ...]) -> None:
-    stack = MLPStack.initialised(sizes, 5, torch.Generator().manual_seed(2))
+    stack = MLPStack.initialised(sizes, np.random.default_rng(2).spawn(5))
     assert len(stack) == 5
     x, y = samples(70, 6)
     logits = stack.logits(x)
@@ -514,7 +514,7 @@ def test_mlp_stack__is_its_networks_side_by_side(sizes: tuple[int, ...]) -> None
 
 
 def test_mlp_stack__starts_like_torch_does() -> None:
-    stack = MLPStack.initialised([400, 50, 10], 40, torch.Generator().manual_seed(3))
+    stack = MLPStack.initialised([400, 50, 10], np.random.default_rng(3).spawn(40))
     for weight, bias, n_left in zip(stack.weights, stack.biases, (400, 50), strict=True):
         bound = n_left**-0.5
         linear = nn.Linear(n_left, 50)
@@ -524,7 +524,7 @@ def test_mlp_stack__starts_like_torch_does() -> None:
             assert float(values.std()) == pytest.approx(bound / 3**0.5, rel=0.08)
             assert float(values.mean()) == pytest.approx(0, abs=0.1 * bound)
         assert len({float(w[0, 0]) for w in weight}) == 40
-    again = MLPStack.initialised([400, 50, 10], 40, torch.Generator().manual_seed(3))
+    again = MLPStack.initialised([400, 50, 10], np.random.default_rng(3).spawn(40))
     assert all(torch.equal(a, b) for a, b in zip(stack.weights, again.weights, strict=True))
 
 
@@ -534,7 +534,7 @@ def test_mlp_stack__refuses_what_does_not_fit() -> None:
         with pytest.raises(bipnet.InputError, match="at least one layer and a bias for each"):
             MLPStack(weights, biases)
     with pytest.raises(bipnet.InputError, match="at least one layer"):
-        MLPStack.initialised([5], 2, torch.Generator())
+        MLPStack.initialised([5], np.random.default_rng(4).spawn(2))
     with pytest.raises(bipnet.InputError, match="take 3 inputs, the data has 6"):
         MLPStack([weight], [bias]).predictions(torch.zeros(5, 6))
 

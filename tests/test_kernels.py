@@ -278,16 +278,20 @@ def test_permute_segments__writes_between_its_bounds_only() -> None:
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.uint32, np.uint64])
-@pytest.mark.parametrize("shape", [(1, 1), (7, 3), (8, 8), (9, 33), (40, 5)])
-def test_columns__are_read_and_written_back(shape: tuple[int, int], dtype: Any) -> None:
+@pytest.mark.parametrize("staged", [False, True])
+@pytest.mark.parametrize("shape", [(1, 1), (7, 3), (8, 8), (9, 33), (40, 5), (64, 7), (203, 4)])
+def test_columns__are_read_and_written_back(
+    shape: tuple[int, int], dtype: Any, staged: bool
+) -> None:
     matrix = np.arange(shape[0] * shape[1]).astype(dtype).reshape(shape)
     first = shape[1] // 3
     tile = np.full((shape[1] - first, shape[0] + 16), 77, dtype=dtype)
-    bipnet_kernels.read_columns(matrix.reshape(-1), *shape, first, tile)
+    stage = np.empty(staged * bipnet_kernels.STAGED_ROWS * (len(tile) + 3), dtype=dtype)
+    bipnet_kernels.read_columns(matrix.reshape(-1), *shape, first, tile, stage)
     assert np.array_equal(tile[:, : shape[0]], matrix[:, first:].T)
     assert (tile[:, shape[0] :] == 77).all()
     back = np.zeros_like(matrix)
-    bipnet_kernels.write_columns(tile, *shape, first, back.reshape(-1))
+    bipnet_kernels.write_columns(tile, *shape, first, back.reshape(-1), stage)
     assert np.array_equal(back[:, first:], matrix[:, first:])
     assert not back[:, :first].any()
 
@@ -639,14 +643,26 @@ def loop_tables(left: Words, right: Words, positive: Words, n_nodes: int) -> Tab
 
 
 def looped(
-    left: Words, right: Words, positive: Words, tables: Tables, first: int, n: int, key: int
+    left: Words,
+    right: Words,
+    positive: Words,
+    tables: Tables,
+    first: int,
+    n: int,
+    key: int,
+    long_share: float = 0,
+    longest: int | None = None,
 ) -> int:
-    """Run streams of loops in place; return the signs flipped."""
+    """Run streams of loops in place; return how often an edge was turned."""
     n_nodes = len(tables[3])
-    seen, path, nodes = np.full(n_nodes, -1), np.empty(n_nodes + 1, int), np.empty(n_nodes + 1, int)
+    most = (n_nodes if longest is None else longest) + 1
+    seen, path, nodes = np.full(n_nodes, -1), np.empty(most, int), np.empty(most, int)
     stream = bipnet_kernels.new_stream()
     work = (key_of(key), stream, seen, path, nodes)
-    flipped = bipnet_kernels.loop_streams(left, right, positive, *tables, first, n, *work)
+    long_below = np.full(n_nodes, int(long_share * 2**32))
+    flipped = bipnet_kernels.loop_streams(
+        left, right, positive, *tables, long_below, first, n, *work
+    )
     assert (seen == -1).all()
     return int(flipped)
 
@@ -683,10 +699,19 @@ def test_list_ends__lists_out_edges_first(W: my.Matrix) -> None:
     assert_tables_agree(left, right, positive, tables)
 
 
+LONG_SHARES = pytest.mark.parametrize(
+    ("long_share", "longest"), [(0, None), (0.5, 100), (1, 1000), (1, 12)]
+)
+"""Chances of a long loop, and edges per node after which it is given up (in some cases often)."""
+
+
+@LONG_SHARES
 @pytest.mark.parametrize(
     ("shape", "density"), [((3, 3), 1.0), ((3, 3), 0.7), ((4, 7), 0.6), ((20, 11), 0.3)]
 )
-def test_loop_streams__follows_its_twin(shape: tuple[int, int], density: float) -> None:
+def test_loop_streams__follows_its_twin(
+    shape: tuple[int, int], density: float, long_share: float, longest: int | None
+) -> None:
     rng = np.random.default_rng(sum(shape))
     left, right = np.nonzero(rng.random(shape) < density)
     right = right + shape[0]
@@ -697,13 +722,16 @@ def test_loop_streams__follows_its_twin(shape: tuple[int, int], density: float) 
         right.tolist(),
         positive.tolist(),
         n_nodes,
+        [int(long_share * 2**32)] * n_nodes,
+        n_nodes if longest is None else max(longest, n_nodes),
         2,
         3,
         key_of(13).tolist(),
         bipnet_kernels.LOOPS_PER_STREAM,
     )
     tables = loop_tables(left, right, positive, n_nodes)
-    flipped = looped(left, right, positive, tables, 2, 3, 13)
+    most = None if longest is None else max(longest, n_nodes)
+    flipped = looped(left, right, positive, tables, 2, 3, 13, long_share, most)
     assert positive.tolist() == expected
     assert flipped == n_flipped > 0
     assert_tables_agree(left, right, positive, tables)
@@ -728,8 +756,9 @@ def test_loop_streams__changes_nothing_where_no_cycle_is_directed() -> None:
     left, right = np.array([0, 1, 1]), np.array([2, 2, 3])
     positive = np.array([1, 0, 1], dtype=np.uint8)
     tables = loop_tables(left, right, positive, 4)
-    assert looped(left, right, positive, tables, 0, 1, 15) == 0
-    assert positive.tolist() == [1, 0, 1]
+    for long_share in (0, 1):
+        assert looped(left, right, positive, tables, 0, 1, 15, long_share) == 0
+        assert positive.tolist() == [1, 0, 1]
 
 
 @pytest.mark.parametrize("share", [0.01, 0.1, 0.13, 0.5, 1.0])
@@ -763,24 +792,26 @@ def bit_lines(flags: Words) -> Words:
     return np.array(rows, dtype=np.uint64)
 
 
-def bit_looped(cells: Words, batches: list[tuple[int, int]], index: Any) -> tuple[Words, int]:
-    """(cells, number flipped) after batches (first, n) of streams of loops."""
+def bit_looped(
+    cells: Words,
+    batches: list[tuple[int, int]],
+    index: Any,
+    long_share: float = 0,
+    longest: int | None = None,
+) -> tuple[Words, int]:
+    """(cells, edges turned) after batches (first, n) of streams of loops."""
     n_left, n_right = cells.shape
     ahead, back = bit_lines(cells > 0), bit_lines(cells.T < 0)
     out = np.concatenate([(cells > 0).sum(axis=1), (cells < 0).sum(axis=0)]).astype(index)
     alive = np.concatenate(
         [np.flatnonzero(cells.any(axis=1)), n_left + np.flatnonzero(cells.any(axis=0))]
     )
-    seen, path = np.full(n_left + n_right, -1, index), np.empty(n_left + n_right + 1, index)
-    stream = bipnet_kernels.new_stream()
-    flipped = sum(
-        int(
-            bipnet_kernels.bit_loop_streams(
-                ahead, back, out, alive.astype(index), *batch, key_of(19), stream, seen, path
-            )
-        )
-        for batch in batches
-    )
+    n_nodes = n_left + n_right
+    most = (n_nodes if longest is None else longest) + 1
+    seen, path = np.full(n_nodes, -1, index), np.empty(most, index)
+    tables = ahead, back, out, alive.astype(index), np.full(n_nodes, int(long_share * 2**32))
+    work = key_of(19), bipnet_kernels.new_stream(), seen, path
+    flipped = sum(int(bipnet_kernels.bit_loop_streams(*tables, *batch, *work)) for batch in batches)
     assert (seen == -1).all()
     positive = [oracles.set_bits(line) for line in ahead.tolist()]
     negative = [oracles.set_bits(line) for line in back.tolist()]
@@ -794,6 +825,7 @@ def bit_looped(cells: Words, batches: list[tuple[int, int]], index: Any) -> tupl
     return result, flipped
 
 
+@LONG_SHARES
 @pytest.mark.parametrize("index", [np.int32, np.int64])
 @pytest.mark.parametrize(
     ("shape", "density"),
@@ -807,26 +839,35 @@ def bit_looped(cells: Words, batches: list[tuple[int, int]], index: Any) -> tupl
     ],
 )
 def test_bit_loop_streams__follows_its_twin(
-    shape: tuple[int, int], density: float, index: Any
+    shape: tuple[int, int], density: float, index: Any, long_share: float, longest: int | None
 ) -> None:
     rng = np.random.default_rng(sum(shape))
     cells = np.where(rng.random(shape) < 0.5, 1, -1)
     cells[rng.random(shape) >= density] = 0
     cells[0] = 0  # a node without edges, at which no walk begins
+    n_nodes = sum(shape)
+    most = n_nodes if longest is None else max(longest, n_nodes)
     expected = oracles.bit_loop_streams(
-        cells, 2, 3, key_of(19).tolist(), bipnet_kernels.LOOPS_PER_STREAM
+        cells,
+        [int(long_share * 2**32)] * n_nodes,
+        most,
+        2,
+        3,
+        key_of(19).tolist(),
+        bipnet_kernels.LOOPS_PER_STREAM,
     )
     for batches in ([(2, 3)], [(2, 1), (3, 2)]):
-        found, flipped = bit_looped(cells, batches, index)
+        found, flipped = bit_looped(cells, batches, index, long_share, most)
         assert np.array_equal(found, expected[0])
         assert flipped == expected[1] > 0
 
 
 def test_bit_loop_streams__changes_nothing_where_no_cycle_is_directed() -> None:
     cells = np.array([[1, 0], [-1, 1]])
-    found, flipped = bit_looped(cells, [(0, 1)], np.int32)
-    assert flipped == 0
-    assert np.array_equal(found, cells)
+    for long_share in (0, 1):
+        found, flipped = bit_looped(cells, [(0, 1)], np.int32, long_share)
+        assert flipped == 0
+        assert np.array_equal(found, cells)
 
 
 # -- swaps -------------------------------------------------------------------------------------

@@ -12,6 +12,21 @@ NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
 
 # What a notebook's text says of its numbers, with leeway; run in its kernel after its last cell.
 CHECKS = {
+    "null_models_on_any_matrix": """
+# Signs are kept by B, E and F, and so is the share; nothing else comes near the data.
+assert abs(np.array([shares[null] for null in "BEF"]) - observed).max() < 1e-12
+assert np.concatenate([shares[null] for null in "ACDG"]).max() < observed - 0.03
+assert z > 50
+
+# Signs make two thirds of the way from noise to the largest singular value.
+noise, signs = np.median(largest["A"]), np.median(largest["B"])
+assert 0.55 < (signs - noise) / (leading(W) - noise) < 0.8
+assert np.median(largest["E"]) < leading(W) and np.median(largest["G"]) < noise + 0.15 * leading(W)
+
+# The parties are as nested as their margins make them, and more balanced.
+assert parties_p["nestedness (NODF)"] > 0.3
+assert parties_p["balanced share of butterflies"] < 0.005
+""",
     "language_model_layers": """
 from bipnet.torch.text import sample_sentences
 
@@ -68,6 +83,42 @@ assert decline["lowest of layer 0, ffn.lin1"] > 0.5
 assert extreme["lowest of classifier"] < 0.05 and extreme["at p (classifier)"] == 0.99
 assert extreme["lowest of layer 3, ffn.lin1"] > 0.95
 assert study.files[-1].stat().st_size > 100_000
+""",
+    "randomisation_kernels": """
+# What every environment of the tests has was measured; what has not, is named.
+measured = {(found.null, found.peer, found.count): found for found in large.measurements}
+ours, chain = measured["G", "bipnet", "criterion"], measured["G", "bipnet swap", "criterion"]
+for found in (ours, chain, measured["A", "bipnet", ""], measured["B", "bipnet", ""]):
+    assert found.has_time, found
+assert not {"bipnet", "bipnet swap", "NumPy", "networkx double_edge_swap"} & {
+    *report.missing_peers
+}
+
+# A to F are a shuffle; kernels of G differ by factors.
+assert measured["A", "NumPy", ""].seconds > 2 * measured["A", "bipnet", ""].seconds
+assert measured["B", "bipnet", ""].seconds < 5 * measured["A", "bipnet", ""].seconds
+assert chain.seconds > 1.5 * ours.seconds
+assert measured["G", "networkx double_edge_swap", "criterion"].seconds > 100 * ours.seconds
+
+# Every chain comes down to the level within a few passes.
+assert {"bipnet", "bipnet swap"} <= {found.peer for found in chains}
+for found in chains:
+    assert found.trace[0] == (0, 1)
+    assert abs(found.trace[-1][1] - level) < 6 * spread, found
+    assert found.passes < 20, found
+assert 0.48 < level < 0.53
+coins, trained, sparse = diagnoses.values()
+assert coins.settled and trained.settled and sparse.settled
+assert abs(coins.level - level) < 6 * spread
+assert trained.level > 0.8
+assert sparse.steps > 10 * coins.steps
+
+# Missing edges, uniformity, the same bits.
+assert misplaced["bipnet"] == 0 and 0.4 < misplaced["ones and zeros"] < 0.6
+assert bipnet.diagnose(pruned).loops > 0
+assert p_values["after 4 rounds"] < 1e-50
+assert min(p_values["as long as the pilot says"], p_values["with holes"]) > 1e-4
+assert list(same.values()) == [True, True, True, False]
 """,
 }
 

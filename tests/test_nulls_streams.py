@@ -13,7 +13,7 @@ import strategies as my
 
 import bipnet
 from bipnet._streams import STREAM_VERSION
-from bipnet.nulls import _chains, _loops
+from bipnet.nulls import _chains, _loops, _permute
 
 pytestmark = pytest.mark.filterwarnings("ignore::bipnet.FrozenWarning")
 
@@ -203,6 +203,25 @@ def test_ensemble__of_none_is_empty() -> None:
     assert list(draws) == []
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("null", ["D", "F"])
+def test_randomize__gives_the_same_whether_rows_are_staged_or_not(
+    monkeypatch: pytest.MonkeyPatch, null: str, dtype: Any
+) -> None:
+    V = np.random.default_rng(0).normal(size=(301, 1500)).astype(dtype)
+    monkeypatch.setattr(_permute, "_SMALL_WORDS", 0)
+    plain = bipnet.randomize(V, null, rng=7)
+    monkeypatch.setattr(_permute, "_IN_CACHE_BYTES", 0)
+    calls = []
+    read = bipnet_kernels.read_columns
+    monkeypatch.setattr(
+        bipnet_kernels, "read_columns", lambda *args: (calls.append(len(args[-1])), read(*args))
+    )
+    assert np.array_equal(bipnet.randomize(V, null, rng=7, n_threads=2), plain)
+    assert calls
+    assert min(calls) > 0
+
+
 # -- the stream must not change unnoticed ------------------------------------------------------
 
 GOLDEN_W = np.array([[1, -2, 3, 0, -5], [0, 7, -8, 9, 10], [-11, 12, 0, -14, 15]])
@@ -344,6 +363,8 @@ def test_stream__leads_from_the_seed_to_the_loops_of_g() -> None:
         [5 + j - 20 for _, j in cells],
         [int(V[cell] > 0) for cell in cells],
         10,
+        [1 << 31] * 10,  # in a small component every second loop is long
+        16 * 10,
         0,
         n_streams,
         oracles.stream_key(2024, [], 3, "G loops", ""),
@@ -356,11 +377,17 @@ def test_stream__leads_from_the_seed_to_the_loops_of_g() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::bipnet.FrozenWarning")
-@pytest.mark.parametrize("shape", [(7, 70), (70, 9)], ids=str)
-def test_stream__leads_from_the_seed_to_the_loops_of_g_on_bits(shape: tuple[int, int]) -> None:
+@pytest.mark.parametrize(
+    ("shape", "empty", "winds"),
+    [((7, 70), 3, True), ((70, 9), 3, True), ((9, 70), 7, False)],
+    ids=str,
+)
+def test_stream__leads_from_the_seed_to_the_loops_of_g_on_bits(
+    shape: tuple[int, int], empty: int, winds: bool
+) -> None:
     # Enough edges for bits: one round of trades, then loops in two kernel calls.
     V = signed(shape, 0.4)
-    V[(np.indices(shape).sum(axis=0) % 3) == 0] = 0
+    V[(np.indices(shape).sum(axis=0) % empty) == 0] = 0
     V[3], V[:, 5] = 0, 0  # nodes without edges
     # Only edges within the one component can change their sign; all others are left out.
     ((lefts, rights),) = oracles.parts(V)
@@ -384,8 +411,17 @@ def test_stream__leads_from_the_seed_to_the_loops_of_g_on_bits(shape: tuple[int,
             signs[(j, i) if tall else (i, j)] = 1
     n_streams = _loops._STREAMS_PER_CALL + 1
     key = oracles.stream_key(2024, [], 3, "G loops", "")
+    n_nodes, size = sum(shape), len(lefts) + len(rights)
+    assert bool(oracles.windings(free)) == winds
+    long_share = min(0.5, 256 / (2 * size)) if winds else 0
     signs, n_flipped = oracles.bit_loop_streams(
-        signs, 0, n_streams, key, bipnet_kernels.LOOPS_PER_STREAM
+        signs,
+        [int(long_share * 2**32)] * n_nodes,
+        16 * n_nodes,
+        0,
+        n_streams,
+        key,
+        bipnet_kernels.LOOPS_PER_STREAM,
     )
     assert n_flipped > 100
     loops = n_streams * bipnet_kernels.LOOPS_PER_STREAM

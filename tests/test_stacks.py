@@ -26,8 +26,7 @@ SEED = Seed(3)
 
 def some_stack(n_networks: int = 3, seed: int = 0) -> MLPStack:
     """Networks 12 - 5 - 3 with equal magnitudes and weights that are zero."""
-    generator = torch.Generator().manual_seed(seed)
-    stack = MLPStack.initialised([12, 5, 3], n_networks, generator)
+    stack = MLPStack.initialised([12, 5, 3], np.random.default_rng(seed).spawn(n_networks))
     for tensor in (*stack.weights, *stack.biases):
         tensor.copy_((8 * tensor).round() / 8)
     stack.weights[0][0, 0] = 0
@@ -92,6 +91,25 @@ def test_noisy__is_add_noise_of_every_tensor_under_its_name(scale: float) -> Non
                 assert np.abs(new[r] - old[r]).max() <= scale * 1.0001
     again = arrays(noisy(stack, scale, seed=SEED, name="task", index=5))
     assert (scale == 0) == np.array_equal(again["weight"][0], after["weight"][0])
+
+
+@pytest.mark.filterwarnings("ignore::bipnet.FrozenWarning")
+def test_probed_networks__are_the_same_in_any_stack_that_counts_from_where_they_are() -> None:
+    whole = some_stack(5)
+    part = MLPStack([w[3:] for w in whole.weights], [b[3:] for b in whole.biases])
+    for of_whole, of_part in (
+        (
+            noisy(whole, 0.25, seed=SEED, name="task", index=4),
+            noisy(part, 0.25, seed=SEED, name="task", index=4, first=3),
+        ),
+        (
+            randomized(whole, "B", seed=SEED, name="task", index=4),
+            randomized(part, "B", seed=SEED, name="task", index=4, first=3),
+        ),
+    ):
+        for kind, tensors in arrays(of_part).items():
+            for all_of_them, some in zip(arrays(of_whole)[kind], tensors, strict=True):
+                assert np.array_equal(all_of_them[3:], some)
 
 
 @pytest.mark.parametrize("null", list(bipnet.NULL_MODELS))

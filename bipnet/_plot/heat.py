@@ -20,6 +20,7 @@ from bipnet.errors import InputError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.cm import ScalarMappable
     from matplotlib.collections import QuadMesh
     from matplotlib.colorbar import Colorbar
 
@@ -127,7 +128,7 @@ def draw_cells(
     return mesh
 
 
-def color_bar(ax: Axes, mesh: QuadMesh, label: str, **place: Any) -> Colorbar:
+def color_bar(ax: Axes, mesh: ScalarMappable, label: str, **place: Any) -> Colorbar:
     """The scale of the cells, thin and without a frame."""
     bar = ax.figure.colorbar(mesh, ax=ax, pad=0.02, **place)
     bar.set_label(label, size=LABEL_SIZE)

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+N_STYLES = len(COLORS) * len(MARKERS)  # different ones of `layer_style`
+
 
 # Purple and orange are told apart with every kind of colour vision.
 _DIVERGING = "PuOr_r"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
+from matplotlib.colors import LinearSegmentedColormap
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,6 +35,20 @@ NULL_MODEL_STYLES: dict[str, dict[str, Any]] = {
 }
 
 HEAT_COLORS = "cividis"  # the same for every kind of colour vision, and grey print keeps its order
+
+# Signs are told apart by colour and by dashes, never by red against green.
+SIGN_STYLES: dict[str | None, dict[str, Any]] = {
+    "+": {"color": "#0072B2", "linestyle": "-"},
+    "-": {"color": "#D55E00", "linestyle": (0, (3, 1.2))},
+    None: {"color": "#000000", "linestyle": "-"},
+}
+
+# The same two hues, from negative over nothing to positive.
+SIGN_COLORS = LinearSegmentedColormap.from_list(
+    "bipnet_signs", ["#8A3A00", "#D55E00", "#F5B78C", "#FFFFFF", "#8FC4E3", "#0072B2", "#00406B"]
+)
+
+NULL_COLOR = "0.45"  # of what is said of a null model as such
 
 COLUMN_WIDTH, PAGE_WIDTH = 3.5, 7.2
 """Inches: one and two columns of a journal."""
@@ -67,3 +83,14 @@ def dress(ax: Axes) -> None:
 def mark_chance(ax: Axes) -> None:
     """A thin line at 50 %, what guessing one of two classes gives."""
     ax.axhline(50, color="0.55", linewidth=0.8, linestyle=":", zorder=0)
+
+
+def legend_above(ax: Axes, handles: Sequence[Any], labels: Sequence[str], n_columns: int) -> None:
+    """A legend over the axes; to the left there is room over their labels."""
+    legend = ax.legend(
+        handles, [f" {label}" if label.startswith("_") else label for label in labels],
+        fontsize=SMALL_SIZE, frameon=False, ncols=n_columns, loc="lower right",
+        bbox_to_anchor=(1.0, 1.0), borderaxespad=0.2, handlelength=1.8, columnspacing=1.0,
+    )  # fmt: skip
+    for text in legend.get_texts():
+        text.set_parse_math(False)  # names of layers are no formulas; nor hidden by an underscore

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 try:
     import matplotlib.pyplot as plt
+    from matplotlib.ticker import NullFormatter
 except ImportError as error:
     raise MissingExtraError(
         "the picture of bipnet bench needs matplotlib: pip install 'bipnet[bench]'"
@@ -72,6 +73,8 @@ def draw_picture(report: Report) -> Figure:
                 ax.plot(*zip(*rough, strict=True), marker, color=color, mfc="white", ms=5)
         ax.set_xscale("log")
         ax.set_yscale("log")
+        # Over less than two decades matplotlib labels minor ticks too, one over another.
+        ax.xaxis.set_minor_formatter(NullFormatter())
         ax.set_ylabel("time per sample (s)", fontsize=8)
         what = "A: one permutation" if null == "A" else "G: to a decorrelated sign pattern"
         ax.set_title(what, fontsize=8, loc="left")

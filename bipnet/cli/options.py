@@ -69,7 +69,7 @@ steps = click.option(
 loops = click.option(
     "--loops",
     type=click.IntRange(min=0),
-    help="Short loops of G's chain where edges are missing. [default: found on a pilot chain]",
+    help="Loops of G's chain where edges are missing. [default: found on a pilot chain]",
 )
 force = click.option("--force", is_flag=True, help="Replace the output if it exists.")
 resume = click.option(

@@ -2,8 +2,8 @@
 
 A job is a function of its parameters and of what the jobs it needs have made; nothing else. What
 it makes is a file, named after a digest of all that it depends on: a sweep that was interrupted,
-or is run again, does only what is missing, and ends in the same files, byte for byte, whatever
-did the work: this process, worker processes (joblib) or a cluster (Dask).
+or is run again, does only what is missing or damaged, and ends in the same files, byte for byte,
+whatever did the work: this process, worker processes (joblib) or a cluster (Dask).
 """
 
 from __future__ import annotations
@@ -22,8 +22,15 @@ from pathlib import Path
 from typing import Any
 
 from bipnet._atomic import new_file
-from bipnet._streams import STREAM_VERSION
-from bipnet.errors import InputError, MissingExtraError
+from bipnet.errors import (
+    DamagedJobWarning,
+    FileFormatError,
+    InputError,
+    MissingExtraError,
+    warn_caller,
+)
+from bipnet.experiments.job_files import sealed, unsealed
+from bipnet.experiments.software import numeric_software
 
 Work = Callable[..., bytes]
 """``work(needed, **params, **where)``: the content of its file, from those of the needed jobs."""
@@ -46,6 +53,8 @@ class Job:
         What ``work`` takes besides, though the result does not depend on it: where files are.
     version
         Raised when ``work`` makes something else of the same parameters.
+    libraries
+        Distributions that ``work`` computes with besides those of `numeric_software`.
     """
 
     work: Work
@@ -53,14 +62,15 @@ class Job:
     needs: tuple[Job, ...] = ()
     where: Mapping[str, Any] = field(default_factory=dict)
     version: int = 1
+    libraries: tuple[str, ...] = ()
 
     @cached_property
     def key(self) -> str:
-        """A digest of everything that the result depends on."""
+        """A digest of everything that the result depends on: also of what computes it."""
         content = [
             f"{self.work.__module__}.{self.work.__qualname__}",
             self.version,
-            STREAM_VERSION,
+            numeric_software(self.libraries),
             dict(self.params),
             [job.key for job in self.needs],
         ]
@@ -100,13 +110,37 @@ class Runner:
         self._n_workers = n_workers
         self._scheduler = scheduler
         self._worked_in_processes = False
+        self._whole: dict[str, bool] = {}  # by key: whether the file that is there is whole
 
     def content(self, job: Job) -> bytes:
-        """What a finished job has made."""
-        return (self._folder / job.file_name).read_bytes()
+        """What a finished job has made.
+
+        Raises
+        ------
+        FileFormatError
+            Its file is damaged, or another's.
+        """
+        path = self._folder / job.file_name
+        try:
+            return unsealed(job.key, path.read_bytes())
+        except FileFormatError as error:
+            raise FileFormatError(
+                f"{path} {error}; run the same command again, which does this job again"
+            ) from None
 
     def is_done(self, job: Job) -> bool:
-        return (self._folder / job.file_name).is_file()
+        """Whether its file is there, and whole; a `DamagedJobWarning` says which one is not."""
+        path = self._folder / job.file_name
+        if not path.is_file():
+            return False
+        if job.key not in self._whole:
+            try:
+                unsealed(job.key, path.read_bytes())
+                self._whole[job.key] = True
+            except FileFormatError as error:
+                self._whole[job.key] = False
+                warn_caller(f"{path} {error}; this job is done again", DamagedJobWarning)
+        return self._whole[job.key]
 
     def missing(self, jobs: Sequence[Job]) -> list[Job]:
         """Those that are still to be done, each once."""
@@ -144,7 +178,8 @@ class Runner:
     ) -> None:
         for job, content in results:
             with new_file(self._folder / job.file_name, force=True) as partial:
-                partial.write_bytes(content)
+                partial.write_bytes(sealed(job.key, content))
+            self._whole[job.key] = True
             if progress is not None:
                 progress(1)
 
@@ -196,7 +231,10 @@ class Runner:
 
             def submit() -> None:
                 for job in waiting:
-                    future = client.submit(_done, *self._task(job), pure=False)
+                    made_with = numeric_software(job.libraries), job.libraries
+                    future = client.submit(
+                        _done_elsewhere, *made_with, *self._task(job), pure=False
+                    )
                     running[future] = job
                     queue.add(future)
                     return
@@ -237,6 +275,22 @@ def _ctrl_c_waits() -> Iterator[None]:
 
 def _numbered(number: int, *task: Any) -> tuple[int, bytes]:
     return number, _done(*task)
+
+
+def _done_elsewhere(wanted: Mapping[str, Any], libraries: Sequence[str], *task: Any) -> bytes:
+    """On a machine that may not have what the key of the job says it is done with."""
+    found = numeric_software(libraries)
+    differ = [
+        f"{name} {found[name]}, not {wanted[name]}"
+        for name in wanted
+        if found[name] != wanted[name]
+    ]
+    if differ:
+        raise InputError(
+            f"a worker of the cluster has {'; '.join(differ)}, and would give other numbers: let"
+            " all workers, and this process, run the same versions on processors of one kind"
+        )
+    return _done(*task)
 
 
 def _done(work: Work, params: dict[str, Any], needed: list[bytes]) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +18,11 @@ from bipnet.experiments.figures import write_figures
 from bipnet.experiments.figures.files import is_missing
 from bipnet.experiments.jobs import Runner
 from bipnet.experiments.report import write_report
-from bipnet.experiments.results import (
-    Results,
-    ResultsFolder,
-    require_output_folder,
-    software,
-    versions_of,
-)
+from bipnet.experiments.results import Results, ResultsFolder, require_output_folder
 from bipnet.experiments.scheduler import require_address
+from bipnet.experiments.software import software
 from bipnet.experiments.summary import summarize
-from bipnet.experiments.sweep import FIGURES, Plan, Settings, make_plan
-from bipnet.experiments.training import Protocol
+from bipnet.experiments.sweep import FIGURES, Plan, Settings, described_data, make_plan
 from bipnet.experiments.work import find_dataset
 
 PAPER_DATASETS = ("mnist", "fashion-mnist")
@@ -194,45 +188,45 @@ def _sigma_name(figure: int) -> str:
 
 def _as_choices(protocol: Mapping[str, Any]) -> dict[str, Any]:
     """The protocol in the words of `bipnet.experiments.choices`."""
-    versions = versions_of(protocol)
-    pairs = {
-        f"{label} of {name}": " / ".join(pair)
-        for name, data in protocol["datasets"].items()
-        for label, pair in data["tasks"].items()
-    }
+    datasets = protocol["datasets"]
+    pairs = [
+        f"by {data['tasks_by']}: "
+        + ", ".join(
+            f"{label} of {name} = {' / '.join(pair)}" for label, pair in data["tasks"].items()
+        )
+        for name, data in datasets.items()
+    ]
+    by_figure = ("networks_per_task", "hidden")
     rest = {
-        name: value
+        name.replace("_", " "): _rounded(value) if name.endswith("_levels") else value
         for name, value in protocol.items()
-        if name not in (*versions, "datasets", "training", "stop")
+        if name not in (*by_figure, "datasets", "networks", "software", "stop")
     }
     return {
+        **{
+            name.replace("_", " "): {f"Figure {n}": value for n, value in protocol[name].items()}
+            for name in by_figure
+        },
+        **{f"training on {name}": data["training"] for name, data in datasets.items()},
         **rest,
-        **{f"training: {name}": value for name, value in protocol["training"].items()},
         "stop": {
             "last": "the weights after the last step",
             "best": "the epoch of highest test accuracy",
         }[protocol["stop"]],
-        "pairs": "by name: " + "; ".join(f"{what} = {pair}" for what, pair in pairs.items()),
+        "pairs": "; ".join(pairs),
         "ssim_scale": "[-1, 1], as the networks see them",
         "digests of the data": ", ".join(
-            f"{name} {data['digest']}" for name, data in protocol["datasets"].items()
+            f"{name} {data['digest']}" for name, data in datasets.items()
         ),
-        "versions": versions,
+        "versions": protocol["software"],
     }
+
+
+def _rounded(levels: Sequence[float]) -> str:
+    return ", ".join(f"{level:.4g}" for level in levels)
 
 
 def protocol_of(settings: Settings, plan: Plan) -> dict[str, Any]:
     """Everything the numbers of a run depend on, and how it was chosen where text and code of the
     paper differ: plain data."""
-    return {
-        **asdict(settings),
-        "datasets": {
-            name: {
-                "digest": plan.digests[name],
-                "tasks": {label: list(pair) for label, pair in tasks.items()},
-            }
-            for name, tasks in plan.tasks.items()
-        },
-        "training": asdict(Protocol()),
-        **software(),
-    }
+    return {**settings.as_dict(), "datasets": described_data(plan), "software": software()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import platform
+import reprlib
 import shutil
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -12,20 +12,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-import torch
 
-import bipnet
 from bipnet._atomic import new_file, require_free_output
 from bipnet._progress import Stopwatch, progress_bar
-from bipnet._streams import STREAM_VERSION
 from bipnet.errors import InputError, OutputExistsError
 from bipnet.experiments.claims import Finding
 from bipnet.experiments.jobs import Job, Runner
 
 PROTOCOL = "protocol.json"
-_SOFTWARE = ("bipnet", "torch", "numpy", "pandas", "python", "machine")
+_LONGEST = 1000  # characters about differences: a damaged file may hold anything
 
 
 @dataclass
@@ -143,14 +139,15 @@ class ResultsFolder:
     path
         Made if its parent exists.
     protocol
-        Everything the numbers depend on: plain data.
+        Everything the numbers depend on: plain data, with what
+        `bipnet.experiments.software.software` gives under "software".
     force
         Take the folder over from another protocol.
 
     Raises
     ------
     InputError
-        It holds results of another protocol.
+        It holds results of another protocol, or of other versions.
     OutputExistsError, MissingFileError
         It is a file; its parent does not exist.
     """
@@ -233,7 +230,7 @@ class ResultsFolder:
         """The protocol of the results that are there, None if that cannot be told."""
         try:
             before = json.loads((self.path / PROTOCOL).read_text())
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return None
         return before if isinstance(before, dict) else None
 
@@ -245,31 +242,30 @@ class ResultsFolder:
         if before is None:
             raise InputError(f"{path} cannot be read: use another folder, or --force")
         now = json.loads(json.dumps(self._protocol))
-        differ = [
-            f"{name} was {before.get(name)!r} and is {now.get(name)!r}"
-            for name in sorted({*before, *now})
-            if before.get(name) != now.get(name)
-        ]
-        if differ:
+        differ = [name for name in sorted({*before, *now}) if before.get(name) != now.get(name)]
+        if not differ:
+            return
+        words = "; ".join(_difference(name, before.get(name), now.get(name)) for name in differ)
+        if len(words) > _LONGEST:
+            words = f"{words[:_LONGEST]} ..."
+        if differ == ["software"]:
             raise InputError(
-                f"{self.path} holds results of another protocol ({'; '.join(differ)}): use another"
-                " folder, or --force to replace its tables (finished jobs of either are kept)"
+                f"{self.path} holds results made with other software ({words}), with which the"
+                " same seed may give other numbers: go on with that software, use another folder,"
+                " or --force to replace its tables (jobs whose numbers may change are done again)"
             )
+        raise InputError(
+            f"{self.path} holds results of another protocol ({words}): use another"
+            " folder, or --force to replace its tables (finished jobs of either are kept)"
+        )
 
 
-def software() -> dict[str, Any]:
-    """The part of every protocol that names versions."""
-    return {
-        "stream_version": STREAM_VERSION,
-        "bipnet": bipnet.__version__,
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-        "pandas": pd.__version__,
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-    }
-
-
-def versions_of(protocol: Mapping[str, Any]) -> dict[str, Any]:
-    """The versions that a protocol names."""
-    return {name: protocol[name] for name in _SOFTWARE if name in protocol}
+def _difference(name: str, before: Any, now: Any) -> str:
+    """What a point of the protocol was and is; of nested ones those points that differ."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        return "; ".join(
+            _difference(f"{name}: {inner}", before.get(inner), now.get(inner))
+            for inner in sorted({*before, *now})
+            if before.get(inner) != now.get(inner)
+        )
+    return f"{name} was {reprlib.repr(before)} and is {reprlib.repr(now)}"

@@ -82,25 +82,29 @@ def binarised(stack: MLPStack) -> MLPStack:
     return MLPStack([w.sign() for w in stack.weights], [b.sign() for b in stack.biases])
 
 
-def noisy(stack: MLPStack, scale: float, *, seed: Seed, name: str, index: int) -> MLPStack:
+def noisy(
+    stack: MLPStack, scale: float, *, seed: Seed, name: str, index: int, first: int = 0
+) -> MLPStack:
     """U(-scale, scale) added to each edge and to each bias that is not 0; fresh for an index.
 
-    The noise of network r and layer l is that of `bipnet.add_noise` with this seed, the index and
-    the name "``name``/r/weight l" (or "bias l").
+    The noise of network r, counted from ``first``, and layer l is that of `bipnet.add_noise` with
+    this seed, the index and the name "``name``/r/weight l" (or "bias l").
     """
 
     def with_noise(r: int, layer: int, kind: str, values: torch.Tensor) -> torch.Tensor:
         label = f"{name}/{r}/{kind} {layer}"
         return bipnet.add_noise(values, scale, rng=seed, name=label, index=index)
 
-    return _changed(stack, with_noise, biases=True)
+    return _changed(stack, with_noise, first, biases=True)
 
 
-def randomized(stack: MLPStack, null: str, *, seed: Seed, name: str, index: int) -> MLPStack:
+def randomized(
+    stack: MLPStack, null: str, *, seed: Seed, name: str, index: int, first: int = 0
+) -> MLPStack:
     """A draw of every layer of every network; biases as they are.
 
-    The draw of network r and layer l is that of `bipnet.randomize` with this seed, the index and
-    the name "``name``/r/weight l".
+    The draw of network r, counted from ``first``, and layer l is that of `bipnet.randomize` with
+    this seed, the index and the name "``name``/r/weight l".
     """
 
     def drawn(r: int, layer: int, kind: str, values: torch.Tensor) -> torch.Tensor:
@@ -110,18 +114,19 @@ def randomized(stack: MLPStack, null: str, *, seed: Seed, name: str, index: int)
     with warnings.catch_warnings():
         # Strongly pruned layers have edges that are alone in their group: nothing to report.
         warnings.simplefilter("ignore", FrozenWarning)
-        return _changed(stack, drawn, biases=False)
+        return _changed(stack, drawn, first, biases=False)
 
 
 def _changed(
     stack: MLPStack,
     change: Callable[[int, int, str, torch.Tensor], torch.Tensor],
+    first: int,
     *,
     biases: bool,
 ) -> MLPStack:
     def all_of(kind: str, tensors: list[torch.Tensor]) -> list[torch.Tensor]:
         return [
-            torch.stack([change(r, layer, kind, values[r]) for r in range(len(values))])
+            torch.stack([change(first + r, layer, kind, own) for r, own in enumerate(values)])
             for layer, values in enumerate(tensors)
         ]
 

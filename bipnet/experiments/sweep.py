@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -36,11 +36,17 @@ SSIM_PAIRS = 10_000
 """Random image pairs per pair of classes (Figure 6)."""
 
 BLOCK = 10
-"""Networks trained and measured together: what is lost by an interruption, at the most. Twenty
+"""Networks trained and measured together, at the most: what is lost by an interruption. Twenty
 together take a third more time each: their gradients no longer fit into the cache."""
+
+FIRST_BLOCKS = (0, 1, 2, 5)
+"""Where blocks begin below `BLOCK`: few networks are asked for often."""
 
 BATCH_SIZES = {"digits": 32}
 """Where the paper's 128 would make only two batches an epoch."""
+
+CHOOSING_PAIRS = 1000
+"""Random image pairs per pair of classes where E and H are chosen by SSIM distance."""
 
 RECOVERING = ("B", "E", "F")
 """Null models of Figure 3: those that keep signs."""
@@ -89,6 +95,44 @@ class Settings:
     @property
     def n_ssim_pairs(self) -> int:
         return SSIM_PAIRS // 10 if self.quick else SSIM_PAIRS
+
+    def as_dict(self) -> dict[str, Any]:
+        """What was asked for, and the numbers and grids that follow from it: plain data.
+
+        Of all figures, whichever a run is of: they are made one after the other in one folder.
+        """
+        return {
+            **asdict(self),
+            "networks_per_task": {str(figure): self.n_networks(figure) for figure in NETWORKS},
+            "hidden": {str(figure): width for figure, width in HIDDEN.items()},
+            "ssim_pairs": self.n_ssim_pairs,
+            "prune_levels": list(PRUNE_LEVELS),
+            "noise_levels": list(NOISE_LEVELS),
+            "flip_levels": list(FLIP_LEVELS),
+        }
+
+
+def training_of(dataset: str, hidden: int) -> Protocol:
+    """How networks of this width are trained on a data set."""
+    protocol = Protocol(hidden=hidden)
+    return replace(protocol, batch_size=BATCH_SIZES.get(dataset, protocol.batch_size))
+
+
+def blocks(n_networks: int) -> list[range]:
+    """The blocks that hold the first so many networks: the same ones, always whole.
+
+    Sums of a stack of another size may be rounded otherwise, and in time other images are
+    misclassified. Where blocks begin and end must therefore not depend on what is asked for.
+
+    Examples
+    --------
+    >>> blocks(4)
+    [range(0, 1), range(1, 2), range(2, 5)]
+    >>> blocks(20)[-2:]
+    [range(5, 10), range(10, 20)]
+    """
+    begins = [*FIRST_BLOCKS, *range(BLOCK, n_networks + BLOCK, BLOCK)]
+    return [range(begin, end) for begin, end in itertools.pairwise(begins) if begin < n_networks]
 
 
 @dataclass(frozen=True)
@@ -185,7 +229,7 @@ def make_plan(
         if figure not in FIGURES:
             known = ", ".join(map(str, FIGURES))
             raise InputError(f"there is no figure {figure} to reproduce here; there are {known}")
-    planner = _Planner(figures, datasets, settings, data_dir)
+    planner = _Planner(datasets, settings, data_dir)
     parts = {figure: planner.parts(figure) for figure in figures}
     sigma_parts = {figure: planner.sigmas(figure) for figure in figures if figure in CURVES}
     return Plan(parts, sigma_parts, planner.digests, planner.tasks)
@@ -194,12 +238,10 @@ def make_plan(
 class _Planner:
     def __init__(
         self,
-        figures: Sequence[int],
         datasets: Mapping[str, ImageDataset],
         settings: Settings,
         data_dir: str | None,
     ) -> None:
-        self._figures = figures
         self._datasets = datasets
         self._settings = settings
         self._where = {"data_dir": data_dir}
@@ -227,9 +269,9 @@ class _Planner:
             if figure == 8:
                 probes = probes[:1]
         return [
-            self._measured(figure, task, first, *probe)
+            self._measured(figure, task, block, *probe)
             for task in self._tasks_of(figure)
-            for first in range(0, self._settings.n_networks(figure), BLOCK)
+            for block in blocks(self._settings.n_networks(figure))
             for probe in probes
         ]
 
@@ -237,13 +279,13 @@ class _Planner:
         n_networks = self._settings.n_networks(figure)
         return [
             Part(
-                Job(work.sigma, {"first": first}, (self._trained(task, first),)),
+                Job(work.sigma, {"first": block.start}, (self._trained(task, block),)),
                 _columns(task),
                 n_networks,
                 "weigh",
             )
             for task in self._tasks_of(figure)
-            for first in range(0, n_networks, BLOCK)
+            for block in blocks(n_networks)
         ]
 
     def _tasks_of(self, figure: int) -> list[_Task]:
@@ -260,25 +302,15 @@ class _Planner:
             for first, second in itertools.combinations(data.class_names, 2)
         ]
 
-    def _block_size(self, task: _Task, first: int) -> int:
-        """Networks of a block: as many as the figure that takes most of them needs."""
-        most = max(
-            self._settings.n_networks(figure)
-            for figure in self._figures
-            if HIDDEN.get(figure) == task.hidden and (figure in BY_PAIR) == ("/" in task.label)
-        )
-        return min(BLOCK, most - first)
-
-    def _trained(self, task: _Task, first: int) -> Job:
-        protocol = Protocol(hidden=task.hidden)
-        batch_size = BATCH_SIZES.get(task.dataset, protocol.batch_size)
+    def _trained(self, task: _Task, block: range) -> Job:
         return Job(
             work.train,
             {
                 **self._data(task),
-                "name": f"{_name(task)}/{first}",
-                "n_networks": self._block_size(task, first),
-                "protocol": {**asdict(protocol), "batch_size": batch_size},
+                "name": _name(task),
+                "first": block.start,
+                "n_networks": len(block),
+                "protocol": asdict(training_of(task.dataset, task.hidden)),
                 "stop": self._settings.stop,
                 "seed": self._settings.seed,
             },
@@ -289,7 +321,7 @@ class _Planner:
         self,
         figure: int,
         task: _Task,
-        first: int,
+        block: range,
         probe: str,
         levels: Sequence[float],
         null_models: Sequence[str],
@@ -298,15 +330,15 @@ class _Planner:
             work.measure,
             {
                 **self._data(task),
-                "name": f"{_name(task)}/{first}",
-                "first": first,
+                "name": _name(task),
+                "first": block.start,
                 "biases": self._settings.biases,
                 "probe": probe,
                 "levels": list(levels),
                 "null_models": list(null_models),
                 "seed": self._settings.seed,
             },
-            (self._trained(task, first),),
+            (self._trained(task, block),),
             where=self._where,
         )
         stage = {
@@ -337,7 +369,7 @@ class _Planner:
 
 
 def _name(task: _Task) -> str:
-    """What the random streams of a task's networks are called."""
+    """What the random streams of a task's networks are called, beside each one's number."""
     return f"{task.dataset}/{'/'.join(task.pair)}/{task.label}/{task.hidden}"
 
 
@@ -345,12 +377,33 @@ def _columns(task: _Task) -> dict[str, Any]:
     return {"dataset": task.dataset, "task": task.label, "hidden": task.hidden}
 
 
+def described_data(plan: Plan) -> dict[str, dict[str, Any]]:
+    """Each data set of a plan, its tasks and how networks are trained on it: plain data."""
+    return {
+        name: {
+            "digest": plan.digests[name],
+            "tasks": {label: list(pair) for label, pair in tasks.items()},
+            "tasks_by": (
+                "name"
+                if name in PAPER_TASKS
+                else f"SSIM distance of {CHOOSING_PAIRS} image pairs per pair of classes"
+            ),
+            "training": {
+                point: value
+                for point, value in asdict(training_of(name, HIDDEN[1])).items()
+                if point != "hidden"  # is that of the figure
+            },
+        }
+        for name, tasks in plan.tasks.items()
+    }
+
+
 def tasks_of(name: str, data: ImageDataset, seed: int) -> dict[str, tuple[str, str]]:
     """The easy (E) and the hard (H) pair: the paper's, else the extremes by SSIM distance."""
     if name in PAPER_TASKS:
         pairs = PAPER_TASKS[name]
         return {"E": pairs["easy"], "H": pairs["hard"]}
-    distances = class_distances(data, n_pairs=1000, rng=seed)
+    distances = class_distances(data, n_pairs=CHOOSING_PAIRS, rng=seed)
     easiest, hardest = easiest_and_hardest(rank_pairs(distances, data.class_names))
     return {
         "E": (easiest.first, easiest.second),

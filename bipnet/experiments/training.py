@@ -45,6 +45,7 @@ def train_stack(
     y: Ints,
     n_networks: int,
     *,
+    first: int = 0,
     protocol: Protocol = Protocol(),  # frozen: shared safely
     rng: RNGLike | Seed = None,
     name: str = "",
@@ -54,9 +55,13 @@ def train_stack(
 ) -> MLPStack:
     """Train ``n_networks`` MLPs from independent initialisations, together.
 
-    Each network sees the samples in an order of its own, so the result has the law of networks
-    trained one by one: log-softmax with negative log-likelihood, PyTorch's default
-    initialisation.
+    Each network starts from numbers of its own and sees the samples in an order of its own, so
+    the result has the law of networks trained one by one: log-softmax with negative
+    log-likelihood, PyTorch's default initialisation.
+
+    A network's random numbers are a function of the seed, the name and its number, whichever
+    others are trained with it. Its sums may be rounded otherwise in a stack of another size:
+    for the same bits train the same networks together.
 
     Parameters
     ----------
@@ -64,10 +69,13 @@ def train_stack(
         (n, n_inputs) float32 inputs; (n,) int64 classes, from 0.
     n_networks
         Number of realizations.
+    first
+        Number of the first of them; the others follow it.
     protocol
         Architecture and training.
     rng, name
-        Seed, and the name of the task: different names give independent networks.
+        Seed, and the name of the task: another name, or another number, is an independent
+        network.
     stop
         "last": the weights after the last step. "best": each network's after the epoch at whose
         end its accuracy on ``test`` was highest, the earliest of equals (the paper's text, which
@@ -85,19 +93,21 @@ def train_stack(
     ------
     InputError
         No samples, fewer than two classes, not one class from 0 on per sample, no networks,
-        ``stop="best"`` without ``test``.
+        a negative ``first``, ``stop="best"`` without ``test``.
 
     Examples
     --------
     >>> import numpy as np
     >>> x = np.float32([[-1, 0], [1, 0]] * 8)
-    >>> stack = train_stack(x, np.array([0, 1] * 8), 3, rng=7, protocol=Protocol(4, 20, 4))
+    >>> stack = train_stack(x, np.array([0, 1] * 8), 3, rng=7, protocol=Protocol(8, 20, 4))
     >>> stack.accuracy(torch.from_numpy(x), torch.tensor([0, 1] * 8))
     array([1., 1., 1.])
     """
     n_samples = len(x)
     if n_networks < 1:
         raise InputError(f"the number of networks must be 1 or more, got {n_networks}")
+    if first < 0:
+        raise InputError(f"the number of the first network must be 0 or more, got {first}")
     if y.shape != (n_samples,):
         raise InputError(f"x has {n_samples} samples and y the shape {y.shape}, not ({n_samples},)")
     n_classes = int(y.max()) + 1 if n_samples else 0
@@ -111,9 +121,11 @@ def train_stack(
         raise InputError("stop='best' needs the test images: pass test=(x, y)")
     best = _Best() if stop == "best" else None
     seed = resolve_seed(rng)
-    generator = torch.Generator()
-    generator.manual_seed(int(seed.key("training", name=name)[0]) >> 1)
-    stack = MLPStack.initialised([x.shape[1], protocol.hidden, n_classes], n_networks, generator)
+    generators = [
+        seed.generator("training", name=name, index=number)
+        for number in range(first, first + n_networks)
+    ]
+    stack = MLPStack.initialised([x.shape[1], protocol.hidden, n_classes], generators)
     parameters = [*stack.weights, *stack.biases]
     for parameter in parameters:
         parameter.requires_grad_(True)
@@ -123,8 +135,8 @@ def train_stack(
         cosine = (1 + math.cos(math.pi * epoch / protocol.epochs)) / 2
         for group in optimizer.param_groups:
             group["lr"] = protocol.learning_rate * cosine
-        keys = torch.rand((n_networks, n_samples), generator=generator)
-        for batch in torch.split(keys.argsort(dim=1), protocol.batch_size, dim=1):
+        orders = np.stack([generator.permutation(n_samples) for generator in generators])
+        for batch in torch.split(torch.from_numpy(orders), protocol.batch_size, dim=1):
             logits = stack.logits(inputs[batch])
             # A sum over networks: each one's gradient is that of its own mean loss.
             loss = torch.nn.functional.cross_entropy(

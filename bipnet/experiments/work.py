@@ -90,13 +90,15 @@ def train(
     digest: str,
     pair: Sequence[str],
     name: str,
+    first: int,
     n_networks: int,
     protocol: dict[str, Any],
     stop: Stop,
     seed: int,
     data_dir: str | None,
 ) -> bytes:
-    """Networks of one task, trained together: safetensors, see `networks`."""
+    """Networks of one task, from number ``first`` on, trained together: safetensors, see
+    `networks`."""
     data = _checked_data(dataset, digest, data_dir)
     test = None
     if stop == "best":
@@ -104,6 +106,7 @@ def train(
     stack = train_stack(
         *data.two_classes(pair[0], pair[1], "train"),
         n_networks,
+        first=first,
         protocol=Protocol(**protocol),
         rng=seed,
         name=name,
@@ -142,17 +145,18 @@ def measure(
 ) -> bytes:
     """Scores of the networks of a `train` job under a probe: rows as Parquet.
 
-    ``first`` is the number of the first network; ``levels`` are p, a or q, with their places as
-    index of the draws. Columns: those of `bipnet.experiments.tables.COLUMNS` from ``realization``
+    ``first`` is the number of the first network: random streams belong to a network's number, not
+    to its place in the job. ``levels`` are p, a or q, with their places as index of the draws.
+    Columns: those of `bipnet.experiments.tables.COLUMNS` from ``realization``
     on, without ``hidden``.
     """
     stack = networks(needed[0])
     if biases == "fresh":
-        stack = MLPStack(stack.weights, _fresh_biases(stack, Seed(seed), name))
+        stack = MLPStack(stack.weights, _fresh_biases(stack, Seed(seed), name, first))
     x, y = _checked_data(dataset, digest, data_dir).two_classes(pair[0], pair[1], "test")
     inputs, classes = torch.from_numpy(x), torch.from_numpy(y)
     parts = []
-    for point, probed in _probed(stack, probe, levels, null_models, Seed(seed), name):
+    for point, probed in _probed(stack, probe, levels, null_models, Seed(seed), name, first):
         models = {"float": probed}
         if probe != "randomize":
             models["signed"] = binarised(probed)
@@ -169,6 +173,7 @@ def _probed(
     null_models: Sequence[str],
     seed: Seed,
     name: str,
+    first: int,
 ) -> Iterator[tuple[dict[str, Any], MLPStack]]:
     """Each point of a probe: its columns, and the networks there."""
     nowhere = {"null_model": "", "fraction_removed": 0.0, "level": float("nan")}
@@ -182,25 +187,29 @@ def _probed(
         elif probe == "flip":
             yield {**nowhere, "level": level}, ranked.flipped(level)
         elif probe == "noise":
-            changed = noisy(stack, level, seed=seed, name=name, index=index)
+            changed = noisy(stack, level, seed=seed, name=name, index=index, first=first)
             yield {**nowhere, "level": level}, changed
         elif probe == "randomize":
             pruned = ranked.pruned(level)
             for letter in null_models:
-                drawn = randomized(pruned, letter, seed=seed, name=name, index=index)
+                drawn = randomized(pruned, letter, seed=seed, name=name, index=index, first=first)
                 yield {**nowhere, "null_model": letter, "fraction_removed": level}, drawn
         else:
             raise InputError(f"unknown probe {probe!r}")
 
 
-def _fresh_biases(stack: MLPStack, seed: Seed, name: str) -> list[torch.Tensor]:
+def _fresh_biases(stack: MLPStack, seed: Seed, name: str, first: int) -> list[torch.Tensor]:
     """Biases as before training, independent of the trained ones (the released code's way)."""
     fresh = []
     for layer, (weight, bias) in enumerate(zip(stack.weights, stack.biases, strict=True)):
         bound = weight.shape[1] ** -0.5
-        generator = seed.generator("fresh biases", name=f"{name}/{layer}")
-        values = generator.uniform(-bound, bound, bias.shape).astype(np.float32)
-        fresh.append(torch.from_numpy(values))
+        values = [
+            seed.generator("fresh biases", name=f"{name}/{first + r}/bias {layer}").uniform(
+                -bound, bound, bias.shape[1]
+            )
+            for r in range(len(stack))
+        ]
+        fresh.append(torch.from_numpy(np.stack(values).astype(np.float32)))
     return fresh
 
 

@@ -34,6 +34,9 @@ _SHOWN = 8  # nodes named in the report
 _LISTED = 100  # nodes listed in JSON
 
 
+LENGTH = "of a draw: what pilot chains showed (bipnet.diagnose), not a proven bound"
+
+
 @dataclass(frozen=True, eq=False)
 class Certificate:
     """What a null model guarantees for one matrix, as `certify` finds it.
@@ -91,6 +94,8 @@ class Certificate:
         if mixing.lhs is not None and mixing.rhs is not None:
             relation = "<" if mixing.lhs < mixing.rhs else ">="
             lines.append(f"               {mixing.lhs} {relation} {mixing.rhs} in {INEQUALITY}")
+        if not self.exact:
+            lines.append(f"  length       {LENGTH}")
         for name, part in (("signs", self.signs), ("weights", self.weights)):
             lines.append(f"  {name:<12} {_share(part.n_movable, self.n_edges)}")
             lines += [
@@ -178,6 +183,7 @@ def certify(W: Any, null: str | NullModel) -> Certificate:
       irreducible  Ryser 1957: swaps, and so trades, connect all sign patterns if no edge is \
 missing
       mixing       proven: two sign patterns, and one swap leads to the other
+      length       of a draw: what pilot chains showed (bipnet.diagnose), not a proven bound
       signs        4 of 6 edges can change, 2 are frozen
                    all edges of 1 of 3 right nodes are frozen (2)
       weights      all 6 edges can change

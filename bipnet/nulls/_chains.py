@@ -1,7 +1,7 @@
 """The chains of trades and of swaps on sign patterns, ready to be run step by step.
 
 Each keeps k+ and k- of every node and leaves the uniform law unchanged, refused steps counted;
-hence so does any fixed sequence of them (and of short loops, `_loops`). What step number i does
+hence so does any fixed sequence of them (and of loops, `_loops`). What step number i does
 depends on its key and on i alone, so steps may be run in any batches.
 """
 

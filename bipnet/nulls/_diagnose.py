@@ -27,7 +27,7 @@ class Diagnosis:
     null, method
         "G", and how signs were moved ("trade" or "swap").
     steps, loops
-        Length of a draw: rounds of global trades or attempted swaps, and short loops after them
+        Length of a draw: rounds of global trades or attempted swaps, and loops after them
         (0 where no edge is missing).
     settled
         Whether equilibrium was reached; if not, ``steps`` is only as long as the pilot was.
@@ -47,7 +47,7 @@ class Diagnosis:
     acceptance
         Share of the attempted swaps that were accepted; None for trades.
     loop_traces, loop_unit
-        The same trace over the short loops that follow, in units of ``loop_unit`` loops; None
+        The same trace over the loops that follow, in units of ``loop_unit`` loops; None
         and 0 where no edge is missing.
     """
 
@@ -74,7 +74,7 @@ class Diagnosis:
         lines = [
             f"null model {self.null} by {self.method}: {verdict}",
             f"  a draw takes   {self.steps} {kind}"
-            + (f", then {self.loops} short loops" if self.loops else ""),
+            + (f", then {self.loops} loops" if self.loops else ""),
             f"  overlap        {self.level:.4f} +- {self.spread:.2g} at equilibrium,"
             f" reached after {self.settles_after:g}",
             f"  relaxation     {self.relaxation:.3g} (effective sample size"

@@ -1,11 +1,18 @@
-"""The chain of short loops behind null model G where edges are missing. A step is a stream.
+"""The chain of loops behind null model G where edges are missing. A step is a stream.
 
 What a step does depends on its key and number alone, so steps may be run in any batches.
+
+Most loops are short ones. They are cheap, and they settle what is local; but what winds around a
+graph that is long and thin (how often the positive edges of a band run around it), no short loop
+changes in any reasonable time, and no overlap shows it. A long loop, which walks on until it is
+back where it began, changes it about as readily as not. So in components around which something
+may wind (`_winding`) some loops are long: so many for each, as their length goes with its size.
 """
 
 from __future__ import annotations
 
 from typing import Protocol
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -13,14 +20,34 @@ from bipnet._biadjacency import Array, Biadjacency, Ints
 from bipnet._threads import cut
 from bipnet.nulls._cells import bits_of, bits_per_line, cells_of, transposed
 from bipnet.nulls._edge_signs import EdgeSigns
+from bipnet.nulls._free import FreePart
 from bipnet.nulls._rows import Rows
+from bipnet.nulls._winding import may_wind
+
+LOOPS_PER_NODE = 2
+"""Loops per node that has an edge, at the least. They are there for what trades cannot reach. A
+lone hexagon among n nodes is met by a loop with probability 6 / n, and then forgets its state (a
+loop is lazy half of the time): of it exp(-12) is left after 2 n loops, less than the criterion
+leaves of anything (`_equilibrium.REMEMBERED`)."""
+
+LONG_LOOPS = 256
+"""Long loops among these in each component, the lazy half counted; in small ones every second loop
+is long. On a torus of 1024 nodes, the slowest case known, the winding numbers of the most extreme
+pattern relax in 10 that are not lazy; their start is 24 spreads away, and ln(24 / 0.001) relaxation
+times are 100."""
+
+_LONGEST = 16
+"""Edges of a long loop, per node of the graph, after which it is given up. On random signs, bands
+and tori loops take 0.05 to 2 per node on average, and none was as long."""
+
+_winding: WeakKeyDictionary[FreePart, Ints] = WeakKeyDictionary()
 
 _STREAMS_PER_CALL = 8  # Ctrl-C is honoured between calls
 _EDGES_PER_CALL = 1 << 22  # likewise
 
 
 class LoopChain(Protocol):
-    """Short loops on the directed graph of the signs.
+    """Loops on the directed graph of the signs.
 
     Attributes
     ----------
@@ -28,7 +55,7 @@ class LoopChain(Protocol):
         Nodes that have an edge. A walk begins at one of these; one that began at any other
         would end there.
     moved
-        Signs flipped so far.
+        How often the sign of an edge was flipped so far.
     """
 
     n_nodes: int
@@ -48,7 +75,13 @@ class BitLoops:
     """Loops on lines of bits: for matrices with many edges."""
 
     def __init__(
-        self, matrix: Biadjacency, rows: Rows, positive: Array, key: Array, n_threads: int
+        self,
+        matrix: Biadjacency,
+        rows: Rows,
+        free: FreePart,
+        positive: Array,
+        key: Array,
+        n_threads: int,
     ) -> None:
         from bipnet_kernels import new_stream
 
@@ -69,10 +102,14 @@ class BitLoops:
             ]
         ).astype(index)
         self.n_nodes = len(self._starts)
+        if free not in _winding:
+            _winding[free] = may_wind(edges, free.left, free.right)
+        labels = np.concatenate([free.left, free.right])
+        self._long_below = _long_below(labels, _winding[free])
         self._key = key
         self._stream = new_stream()
         self._seen: Array = np.full(n_left + n_right, -1, dtype=index)
-        self._path: Array = np.empty(n_left + n_right + 1, dtype=index)
+        self._path: Array = np.empty(_LONGEST * (n_left + n_right) + 1, dtype=index)
         self.moved = 0
 
     def run(self, first: int, n_steps: int) -> None:
@@ -85,6 +122,7 @@ class BitLoops:
                     self._back,
                     self._out,
                     self._starts,
+                    self._long_below,
                     number,
                     min(_STREAMS_PER_CALL, first + n_steps - number),
                     self._key,
@@ -106,7 +144,9 @@ class BitLoops:
 class ListLoops:
     """Loops on a list of edges: for matrices with so few that bits of cells would be a waste."""
 
-    def __init__(self, matrix: Biadjacency, rows: Rows, positive: Array, key: Array) -> None:
+    def __init__(
+        self, matrix: Biadjacency, rows: Rows, free: FreePart, positive: Array, key: Array
+    ) -> None:
         from bipnet_kernels import list_ends, new_stream
 
         edges = EdgeSigns(matrix, rows, positive)
@@ -139,11 +179,14 @@ class ListLoops:
                 )
             if outward:
                 out = filled.copy()
-        self._tables = (starts, incident, place, out)
+        labels = np.concatenate([free.left, free.right])
+        labels = labels[labels >= 0]
+        self._tables = (starts, incident, place, out, _long_below(labels, np.unique(labels)))
         self._key = key
         self._stream = new_stream()
         self._seen = np.full(self.n_nodes, -1, dtype=np.int64)
-        self._paths = [np.empty(self.n_nodes + 1, dtype=np.int64) for _ in range(2)]
+        most = _LONGEST * self.n_nodes
+        self._paths = [np.empty(most + 1, dtype=np.int64) for _ in range(2)]
         self.moved = 0
 
     def run(self, first: int, n_steps: int) -> None:
@@ -176,3 +219,17 @@ def _numbered(nodes: Array, n: int) -> tuple[Ints, Ints]:
     """New numbers of the nodes that have edges (by old number), and these nodes' degrees."""
     degrees = np.bincount(nodes, minlength=n)
     return np.cumsum(degrees > 0) - 1, degrees[degrees > 0]
+
+
+def _long_below(labels: Ints, winding: Ints) -> Ints:
+    """Per node: that of 2**32 chances with which a loop from it is a long one.
+
+    ``labels`` are the nodes' components, -1 for nodes without edges, ``winding`` those that need
+    long loops. Both are the same for every pattern with these degrees, so they favour none.
+    """
+    chances = np.zeros(len(labels), dtype=np.int64)
+    known = np.isin(labels, winding)
+    _, component, sizes = np.unique(labels[known], return_inverse=True, return_counts=True)
+    chance = np.minimum(0.5, LONG_LOOPS / (LOOPS_PER_NODE * sizes))
+    chances[known] = (chance * (1 << 32)).astype(np.int64)[component]
+    return chances

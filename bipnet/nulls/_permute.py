@@ -14,6 +14,8 @@ from bipnet.nulls.models import NullModel
 
 _BLOCK_EDGES = 1 << 15  # edges that share a random stream
 _TILE_LINES = 8  # cache lines of a row that a tile of columns takes at a time, at the most
+_FEWEST_STAGED_LINES = 4  # below, copying a row's stretch takes as long as waiting for it
+_IN_CACHE_BYTES = 1 << 22  # a matrix up to this size is not waited for
 _TASK_WORDS = 1 << 18  # words one task permutes
 _SMALL_WORDS = 1 << 16  # words that one task permutes by columns
 
@@ -73,7 +75,7 @@ class _Groups:
 
     def columns(self) -> tuple[int, int]:
         """Columns are copied out by tiles, so that a cache line is fetched once for many."""
-        from bipnet_kernels import read_columns, write_columns
+        from bipnet_kernels import STAGED_ROWS, read_columns, write_columns
 
         n_left, n_right = self.matrix.shape
         line = 64 // self.words.itemsize
@@ -89,6 +91,8 @@ class _Groups:
         )
         frozen = np.zeros((-(-n_right // step), 2), dtype=np.int64)
 
+        is_far = self.words.nbytes > _IN_CACHE_BYTES and step >= _FEWEST_STAGED_LINES * line
+        stage_words = STAGED_ROWS * (step + line) if is_far else 0
         kept = threading.local()  # fresh memory for every tile takes as long as filling it
 
         def work(run: Block) -> None:
@@ -96,15 +100,16 @@ class _Groups:
             if not hasattr(kept, "tile"):
                 # A line longer than the columns: their places in the cache must not coincide.
                 kept.tile = np.empty((step, n_left + line), dtype=self.words.dtype)
+                kept.stage = np.empty(stage_words, dtype=self.words.dtype)
             tile = kept.tile[: stop - first]
-            read_columns(self.words, n_left, n_right, first, tile)
+            read_columns(self.words, n_left, n_right, first, tile, kept.stage)
             starts = np.arange(stop - first) * tile.shape[1]
             flat = tile.reshape(-1)
             block = first // per_block
             frozen[first // step] = self._permute(
                 flat, flat, starts, starts + n_left, per_block, block
             )
-            write_columns(tile, n_left, n_right, first, self.target)
+            write_columns(tile, n_left, n_right, first, self.target, kept.stage)
 
         run_blocks(work, cut(n_right, step), self.n_threads)
         return _pair(frozen.sum(axis=0))

@@ -8,6 +8,7 @@ when it is taken (which would bias it). The criterion is that of `_equilibrium`.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -22,9 +23,10 @@ from bipnet._streams import Seed
 from bipnet.nulls._cells import is_packed
 from bipnet.nulls._chains import SwapChain, TradeChain
 from bipnet.nulls._connected import trades_connect
-from bipnet.nulls._equilibrium import Settling, settling
+from bipnet.nulls._equilibrium import REMEMBERED, Settling, settling
 from bipnet.nulls._free import FreePart, find_free_part
 from bipnet.nulls._groups import Groups, group_lines
+from bipnet.nulls._loops import LOOPS_PER_NODE
 from bipnet.nulls._rows import Rows
 from bipnet.nulls._signs import KeyOf, Length, loop_chain, trade_chain
 
@@ -39,11 +41,16 @@ MOST_STEPS = 1 << 13
 MOST_ROUNDS_BEFORE_LOOPS = 1 << 10
 """Rounds of trades after which loops take over where edges are missing."""
 
-LOOPS_PER_NODE = 2
-"""Short loops per node that has an edge, at the least. They are there for what trades cannot
-reach. A lone hexagon among n nodes is met by a loop with probability 6 / n, and then forgets its
-state (a loop is lazy half of the time): of it exp(-12) is left after 2 n loops, less than the
-criterion leaves of anything (`_equilibrium.REMEMBERED`)."""
+FEW_EDGES = 1 << 10
+"""Free edges below which a pattern counts as small: its overlap may hide its slowest mode, and more
+steps cost next to nothing. There the relaxation time that the overlap shows is doubled. Of small
+cases whose chain can be written down in full the worst had 1.8 times (5 x 5) what the overlap
+showed, but for those of `LEAST_ROUNDS`."""
+
+LEAST_ROUNDS = 2.5
+"""Relaxation time, in rounds of trades, that is assumed of a small pattern at the least. Two lines
+that trade with each other keep what they have in common, and with four lines that is one round in
+three: the chain's second eigenvalue is 2/3, though the overlap may relax with 1/3."""
 
 _LOOP_UNITS = 16
 """Steps that the least number of loops is cut into: a pilot's first look at loops after trades."""
@@ -73,7 +80,7 @@ class Pilot:
     found
         The verdict on ``traces``.
     loop_traces, loop_unit, loops_found
-        The same for the short loops that follow, where edges are missing.
+        The same for the loops that follow, where edges are missing.
     moved
         Sign changes per step of ``traces`` and edge.
     settled
@@ -152,7 +159,7 @@ def _run(matrix: Biadjacency, rows: Rows, method: str, n_threads: int) -> Pilot:
         ends, result = _trades(matrix, moving, free, n_chains, connected, n_threads)
     else:
         ends, result = [moving.positive] * n_chains, Pilot(Length(1), _NOTHING, 1, None)
-    return result if connected else _then_loops(matrix, moving, ends, result, n_threads)
+    return result if connected else _then_loops(matrix, moving, free, ends, result, n_threads)
 
 
 def _trades(
@@ -173,7 +180,9 @@ def _trades(
         groups=_by_group(chains, group_lines(scout, rows.n_edges)),
         loops_follow=not connected,
     )
-    steps = _steps(found, traces.shape[1] - 1, connected)
+    steps = max(
+        _steps(found, traces.shape[1] - 1, connected), _steps_if_small(found, rows, LEAST_ROUNDS)
+    )
     n_trades = len(chains) * (traces.shape[1] - 1) * rows.n_edges
     moved = sum(int(chain.moved) for chain in chains) / n_trades
     result = Pilot(Length(steps), traces, 1, found, moved=moved, settled=found.steady)
@@ -198,7 +207,7 @@ def _swaps(
     )
     attempts = sum(chain.attempts for chain in chains)
     acceptance = sum(int(chain.accepted) for chain in chains) / attempts
-    steps = _steps(found, traces.shape[1] - 1, connected)
+    steps = max(_steps(found, traces.shape[1] - 1, connected), _steps_if_small(found, rows, 0))
     per_unit = unit * ATTEMPTS_PER_STREAM
     result = Pilot(
         Length(steps * per_unit),
@@ -213,13 +222,19 @@ def _swaps(
 
 
 def _then_loops(
-    matrix: Biadjacency, rows: Rows, starts: list[Array], before: Pilot, n_threads: int
+    matrix: Biadjacency,
+    rows: Rows,
+    free: FreePart,
+    starts: list[Array],
+    before: Pilot,
+    n_threads: int,
 ) -> Pilot:
-    """Short loops from the patterns ``starts`` on, after what ``before`` describes."""
+    """Loops from the patterns ``starts`` on, after what ``before`` describes."""
     from bipnet_kernels import LOOPS_PER_STREAM
 
     chains = [
-        loop_chain(matrix, rows, positive, _keys(i), n_threads) for i, positive in enumerate(starts)
+        loop_chain(matrix, rows, free, positive, _keys(i), n_threads)
+        for i, positive in enumerate(starts)
     ]
     n_streams = -(-LOOPS_PER_NODE * chains[0].n_nodes // LOOPS_PER_STREAM)
     unit = max(1, n_streams // _LOOP_UNITS)
@@ -314,6 +329,14 @@ def _steps(found: Settling, n_run: int, connected: bool) -> int:
     if connected:
         return max(found.steps, n_run)
     return 1 if found.spread == 0 else n_run
+
+
+def _steps_if_small(found: Settling, rows: Rows, least: float) -> int:
+    """The steps of a draw of a small pattern; 0 for others, and where the pilot did not settle."""
+    if rows.n_edges >= FEW_EDGES or not found.steady:
+        return 0
+    relaxation = max(2 * found.relaxation, least)
+    return math.ceil(found.after + math.log(1 / REMEMBERED) * relaxation)
 
 
 def _agree(traces: npt.NDArray[np.float64], trusted: Settling | None) -> bool:

@@ -53,9 +53,9 @@ def randomize(
         their own.
     method
         G only: "trade" (bit-packed Curveball trades, the default) or "swap" (2x2 swaps, slow,
-        for comparison). Where edges are missing both are followed by short loops.
+        for comparison). Where edges are missing both are followed by loops.
     steps, loops
-        G only: rounds of trades, or attempted swaps, and (where edges are missing) short loops
+        G only: rounds of trades, or attempted swaps, and (where edges are missing) loops
         before the draw is taken. By default as many as the chain needs to forget the data,
         found on a pilot chain that depends on the sign pattern alone and is remembered for
         further draws of the same matrix (`bipnet.diagnose` shows it).
@@ -213,7 +213,7 @@ class Ensemble(Sequence[M]):
 
     @property
     def loops(self) -> int | None:
-        """Short loops of the chain of each draw (G), or None."""
+        """Loops of the chain of each draw (G), or None."""
         return self._plan.loops
 
     def __len__(self) -> int:

@@ -2,7 +2,7 @@
 
 Positive cells form a 0/1 matrix with fixed margins. Without missing edges checkerboard moves
 connect all such matrices (Ryser 1957), and trades are many of those at once. With missing edges
-they may not (`_connected` says when they provably do), so short loops follow, which connect
+they may not (`_connected` says when they provably do), so loops follow, which connect
 every pattern on every support. Each kind of step leaves the uniform law unchanged, refused steps
 counted, hence so does their sequence.
 """
@@ -31,7 +31,7 @@ class Length:
     steps
         Rounds of global trades (method "trade") or attempted swaps ("swap").
     loops
-        Short loops that follow where edges are missing.
+        Loops that follow where edges are missing.
     """
 
     steps: int
@@ -63,7 +63,7 @@ def draw_signs(
     if length.loops:
         from bipnet_kernels import LOOPS_PER_STREAM
 
-        loops = loop_chain(matrix, moving, positive, key_of, n_threads)
+        loops = loop_chain(matrix, moving, free, positive, key_of, n_threads)
         loops.run(0, -(-length.loops // LOOPS_PER_STREAM))
         positive = loops.positive()
     return free.put_back(rows, positive)
@@ -79,12 +79,17 @@ def trade_chain(
 
 
 def loop_chain(
-    matrix: Biadjacency, rows: Rows, positive: Array, key_of: KeyOf, n_threads: int
+    matrix: Biadjacency,
+    moving: Rows,
+    free: FreePart,
+    positive: Array,
+    key_of: KeyOf,
+    n_threads: int,
 ) -> LoopChain:
-    """The chain of short loops from the signs ``positive`` on."""
+    """The chain of loops on the free edges, from the signs ``positive`` on."""
     if is_packed(matrix):
-        return BitLoops(matrix, rows, positive, key_of("G loops"), n_threads)
-    return ListLoops(matrix, rows, positive, key_of("G loops"))
+        return BitLoops(matrix, moving, free, positive, key_of("G loops"), n_threads)
+    return ListLoops(matrix, moving, free, positive, key_of("G loops"))
 
 
 def swap(chain: SwapChain, attempts: int) -> None:

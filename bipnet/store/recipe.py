@@ -21,7 +21,7 @@ class Recipe:
     Attributes
     ----------
     null, method, steps, loops
-        The null model, its method, and the steps and short loops of its chain (None for A to F).
+        The null model, its method, and the steps and loops of its chain (None for A to F).
     seed
         The resolved seed.
     name, index

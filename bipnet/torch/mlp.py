@@ -176,16 +176,21 @@ class MLPStack:
 
     @classmethod
     def initialised(
-        cls, sizes: Sequence[int], n_networks: int, generator: torch.Generator
+        cls, sizes: Sequence[int], generators: Sequence[np.random.Generator]
     ) -> MLPStack:
-        """Independent networks with PyTorch's default initialisation of ``nn.Linear``."""
+        """A network for each generator, with PyTorch's default initialisation of ``nn.Linear``.
+
+        Each is a function of its own generator alone, whichever others there are.
+        """
         weights: list[torch.Tensor] = []
         biases: list[torch.Tensor] = []
         for n_left, n_right in itertools.pairwise(sizes):
             bound = n_left**-0.5  # kaiming_uniform_(a=sqrt(5)) and the bias rule give the same
             for values, shape in ((weights, (n_left, n_right)), (biases, (n_right,))):
-                uniform = torch.rand((n_networks, *shape), generator=generator)
-                values.append((2 * uniform - 1) * bound)
+                uniform = np.empty((len(generators), *shape), np.float32)
+                for own, generator in zip(uniform, generators, strict=True):
+                    generator.random(dtype=np.float32, out=own)
+                values.append((2 * torch.from_numpy(uniform) - 1) * bound)
         return cls(weights, biases)
 
     def logits(self, x: torch.Tensor) -> torch.Tensor:

@@ -17,6 +17,7 @@ from bipnet_kernels.buckets import deal as deal
 from bipnet_kernels.buckets import gather as gather
 from bipnet_kernels.buckets import hand_out as hand_out
 from bipnet_kernels.buckets import shuffle_buckets as shuffle_buckets
+from bipnet_kernels.columns import STAGED_ROWS as STAGED_ROWS
 from bipnet_kernels.columns import read_columns as read_columns
 from bipnet_kernels.columns import sort_by_column as sort_by_column
 from bipnet_kernels.columns import write_columns as write_columns

@@ -1,4 +1,4 @@
-"""Short loops on bit-packed sign patterns: the moves of `loops` where there are many edges.
+"""Loops on bit-packed sign patterns: the moves of `loops` where there are many edges.
 
 A node's line has a bit for each node of the other side, set where the edge leads there: a left
 node's bits are its positive edges, a right node's its negative ones. Such lines are 1/16 of a
@@ -18,6 +18,7 @@ from bipnet_kernels.trade import popcount
 _U0 = np.uint64(0)
 _U1 = np.uint64(1)
 _U6 = np.uint64(6)
+_U32 = np.uint64(32)
 _U63 = np.uint64(63)
 
 MOST_TRIES = 8
@@ -49,11 +50,58 @@ def random_bit(line: Words, n_places: Int, n_set: Int, stream: Key) -> np.int64:
 
 
 @kernel
+def turn(ahead: Words, back: Words, n_left: Int, node: Int, other: Int) -> None:
+    """Take the edge from ``node`` to ``other`` out of the line of ``node``, or put it in."""
+    if node < n_left:
+        place = np.uint64(other - n_left)
+        ahead[node, place >> _U6] ^= _U1 << (place & _U63)
+    else:
+        place = np.uint64(other)
+        back[node - n_left, place >> _U6] ^= _U1 << (place & _U63)
+
+
+@kernel
+def long_loop(
+    ahead: Words, back: Words, out: Ints, first: Int, stream: Key, path: Ints
+) -> np.int64:
+    """A long loop from ``first``, in place; return the edges turned, 0 if it was given up.
+
+    An edge that was walked leaves the line of the node it came from, but enters that of the node
+    it led to only when that one has been left: a walk never turns back at once.
+    """
+    n_left = len(ahead)
+    most = len(path) - 1
+    node = np.int64(first)
+    length = np.int64(0)
+    while length < most and out[node] > 0:
+        if node < n_left:
+            then = n_left + random_bit(ahead[node], len(back), out[node], stream)
+        else:
+            then = random_bit(back[node - n_left], n_left, out[node], stream)
+        turn(ahead, back, n_left, node, then)
+        if length > 0:
+            turn(ahead, back, n_left, node, path[length - 1])
+        path[length] = node
+        length += 1
+        node = then
+        if node == first:
+            turn(ahead, back, n_left, node, path[length - 1])
+            return length
+    path[length] = node
+    for i in range(length - 1, -1, -1):  # the way back, step by step
+        if i > 0:
+            turn(ahead, back, n_left, path[i], path[i - 1])
+        turn(ahead, back, n_left, path[i], path[i + 1])
+    return np.int64(0)
+
+
+@kernel
 def bit_loop_streams(
     ahead: Words,
     back: Words,
     out: Ints,
     starts: Ints,
+    long_below: Ints,
     first: Int,
     n_streams: Int,
     key: Key,
@@ -61,13 +109,14 @@ def bit_loop_streams(
     seen: Ints,
     path: Ints,
 ) -> np.int64:
-    """Run ``n_streams * LOOPS_PER_STREAM`` short loops, in place; return the signs flipped.
+    """Run ``n_streams * LOOPS_PER_STREAM`` loops, in place; return how often an edge was turned.
 
     ``ahead`` (n_left, v) and ``back`` (n_right, w) uint64 are the lines of the left and of the
     right nodes, ``out`` (n_left + n_right,) their numbers of set bits, ``starts`` the nodes that
-    walks begin at (right nodes are numbered after left ones). Stream s of ``key`` serves the
-    loops ``s * LOOPS_PER_STREAM`` and following. Working memory: ``seen`` (n,) holds -1 and is
-    left so, ``path`` (n + 1,).
+    walks begin at (right nodes are numbered after left ones), ``long_below`` (n_left + n_right,)
+    that of 2**32 chances with which a loop from a node is a long one. Stream s of ``key`` serves
+    the loops ``s * LOOPS_PER_STREAM`` and following. Working memory: ``seen`` (n,) holds -1 and
+    is left so, ``path`` (n + 1 or more,); a long loop is given up after ``len(path) - 1`` edges.
     """
     n_left = len(ahead)
     n_right = len(back)
@@ -75,9 +124,13 @@ def bit_loop_streams(
     for s in range(first, first + n_streams):
         start(stream, key, s)
         for _ in range(LOOPS_PER_STREAM):
-            if stream[take(stream, 1)] & _U1:
+            chance = stream[take(stream, 1)]
+            if chance & _U1:
                 continue  # the lazy half: without it a lone hexagon would be periodic
             node = np.int64(starts[next_below(stream, len(starts))])
+            if np.int64(chance >> _U32) < long_below[node]:
+                flipped += long_loop(ahead, back, out, node, stream, path)
+                continue
             length = np.int64(0)
             while seen[node] < 0 and out[node] > 0:
                 seen[node] = length

@@ -1,6 +1,8 @@
 """Columns of a row-major matrix as contiguous segments, a tile at a time.
 
-A tile is read row by row, so that a cache line is fetched once for all its columns.
+A tile is read row by row, so that a cache line is fetched once for all its columns. Rows of a
+matrix that is larger than the cache are staged: copied a stretch of each at a time to where eight
+of them can be turned into columns without waiting for memory.
 """
 
 from __future__ import annotations
@@ -20,17 +22,60 @@ _U6 = np.uint64(6)
 _U7 = np.uint64(7)
 
 
+STAGED_ROWS = 64
+"""Rows that are staged together."""
+
+
 @kernel
-def read_columns(words: Words, n_rows: Int, n_columns: Int, first: Int, tile: Words) -> None:
+def read_columns(
+    words: Words, n_rows: Int, n_columns: Int, first: Int, tile: Words, stage: Words
+) -> None:
     """Copy columns ``first``.. of a row-major matrix into the rows of ``tile`` (c, >= n_rows).
 
-    ``words`` (n_rows * n_columns,) are the matrix.
+    ``words`` (n_rows * n_columns,) are the matrix. ``stage`` is working memory for `STAGED_ROWS`
+    rows of c or more words each; rows are not staged if it is empty.
     """
-    step = np.uint64(n_columns)
+    if len(stage) == 0:
+        _turn_rows(words, first, n_columns, n_rows, tile, 0)
+        return
+    width = len(stage) // STAGED_ROWS
+    for top in range(0, n_rows, STAGED_ROWS):
+        height = min(STAGED_ROWS, n_rows - top)
+        for i in range(height):
+            at = np.uint64((top + i) * n_columns + first)
+            to = np.uint64(i * width)
+            for j in range(len(tile)):
+                stage[to + np.uint64(j)] = words[at + np.uint64(j)]
+        _turn_rows(stage, 0, width, height, tile, top)
+
+
+@kernel
+def write_columns(
+    tile: Words, n_rows: Int, n_columns: Int, first: Int, words: Words, stage: Words
+) -> None:
+    """The inverse of `read_columns`."""
+    if len(stage) == 0:
+        _turn_back(tile, 0, n_rows, words, first, n_columns)
+        return
+    width = len(stage) // STAGED_ROWS
+    for top in range(0, n_rows, STAGED_ROWS):
+        height = min(STAGED_ROWS, n_rows - top)
+        _turn_back(tile, top, height, stage, 0, width)
+        for i in range(height):
+            at = np.uint64((top + i) * n_columns + first)
+            to = np.uint64(i * width)
+            for j in range(len(tile)):
+                words[at + np.uint64(j)] = stage[to + np.uint64(j)]
+
+
+@kernel
+def _turn_rows(words: Words, first: Int, width: Int, n_rows: Int, tile: Words, top: Int) -> None:
+    """Rows of ``width`` words, from place ``first`` on, become ``tile[:, top:top + n_rows]``."""
+    step = np.uint64(width)
     whole = n_rows - n_rows % _ROWS
     for i in range(0, whole, _ROWS):
-        row = np.uint64(i)
-        at = row * step + np.uint64(first)
+        row = np.uint64(top + i)
+        at = np.uint64(i) * step + np.uint64(first)
         for j in range(len(tile)):
             column = np.uint64(j)
             tile[column, row] = words[at]
@@ -44,17 +89,17 @@ def read_columns(words: Words, n_rows: Int, n_columns: Int, first: Int, tile: Wo
             at += _U1
     for i in range(whole, n_rows):
         for j in range(len(tile)):
-            tile[j, i] = words[np.uint64(i) * step + np.uint64(first + j)]
+            tile[j, top + i] = words[np.uint64(i) * step + np.uint64(first + j)]
 
 
 @kernel
-def write_columns(tile: Words, n_rows: Int, n_columns: Int, first: Int, words: Words) -> None:
-    """The inverse of `read_columns`."""
-    step = np.uint64(n_columns)
+def _turn_back(tile: Words, top: Int, n_rows: Int, words: Words, first: Int, width: Int) -> None:
+    """The inverse of `_turn_rows`."""
+    step = np.uint64(width)
     whole = n_rows - n_rows % _ROWS
     for i in range(0, whole, _ROWS):
-        row = np.uint64(i)
-        at = row * step + np.uint64(first)
+        row = np.uint64(top + i)
+        at = np.uint64(i) * step + np.uint64(first)
         for j in range(len(tile)):
             column = np.uint64(j)
             words[at] = tile[column, row]
@@ -68,7 +113,7 @@ def write_columns(tile: Words, n_rows: Int, n_columns: Int, first: Int, words: W
             at += _U1
     for i in range(whole, n_rows):
         for j in range(len(tile)):
-            words[np.uint64(i) * step + np.uint64(first + j)] = tile[j, i]
+            words[np.uint64(i) * step + np.uint64(first + j)] = tile[j, top + i]
 
 
 @kernel

@@ -20,6 +20,9 @@ FIGURES = (5, 9)
 MAP = 0
 """Number of the map of all layers, which the paper does not have."""
 
+LIBRARIES = ("transformers", "tokenizers", "seqeval")
+"""What computes scores besides what all experiments compute with."""
+
 EVALUATIONS = 60
 """Evaluations of a job: what is lost by an interruption, at the most."""
 
@@ -82,7 +85,7 @@ def make_language_plan(
             "n_realizations": n,
             "seed": settings.seed,
         }
-        return Job(work.measure_layer, params, where=where)
+        return Job(work.measure_layer, params, where=where, libraries=LIBRARIES)
 
     def in_jobs(
         layer: str, probe: str, levels: Sequence[float], signed: Sequence[bool]

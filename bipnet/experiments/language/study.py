@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import transformers
 
 from bipnet._atomic import new_file
 from bipnet._progress import Stopwatch
@@ -24,18 +23,19 @@ from bipnet.experiments.language.claims import evaluate_language_claims
 from bipnet.experiments.language.figures import LANGUAGE_FIGURES
 from bipnet.experiments.language.layers import linear_layers, names_of, paper_layers
 from bipnet.experiments.language.numbers import language_numbers
-from bipnet.experiments.language.plan import FIGURES, MAP, LanguagePlan, make_language_plan
+from bipnet.experiments.language.plan import (
+    FIGURES,
+    LIBRARIES,
+    MAP,
+    LanguagePlan,
+    make_language_plan,
+)
 from bipnet.experiments.language.settings import LanguageSettings
 from bipnet.experiments.language.summary import summarize_language
 from bipnet.experiments.report import Subject, drawn, render_page
-from bipnet.experiments.results import (
-    Results,
-    ResultsFolder,
-    require_output_folder,
-    software,
-    versions_of,
-)
+from bipnet.experiments.results import Results, ResultsFolder, require_output_folder
 from bipnet.experiments.scheduler import require_address
+from bipnet.experiments.software import software
 
 DEFAULT_MODEL = "dslim/distilbert-NER"
 """The paper's model, on the Hugging Face hub."""
@@ -211,8 +211,7 @@ def _protocol(
             "words": sum(len(sentence.words) for sentence in opened.sentences),
             "digest": opened.digests[1],
         },
-        **software(),
-        "transformers": transformers.__version__,
+        "software": software(LIBRARIES),
     }
 
 
@@ -223,10 +222,8 @@ def _write_report(result: LanguageStudy, seconds: Mapping[str, float], path: Pat
         for group in ("model", "data")
         for name, value in protocol[group].items()
     }
-    versions = versions_of(protocol) | {"transformers": protocol["transformers"]}
-    rest = {
-        name: value for name, value in protocol.items() if name not in (*versions, "model", "data")
-    }
+    apart = ("model", "data", "software")
+    rest = {name: value for name, value in protocol.items() if name not in apart}
     page = render_page(
         Subject(
             "All figures, numbers and verdicts are made from the same tables of measured F1 scores"
@@ -240,7 +237,7 @@ def _write_report(result: LanguageStudy, seconds: Mapping[str, float], path: Pat
         drawn(drawable(result.all_tables, LANGUAGE_FIGURES), result.all_tables, language_numbers),
         result.findings,
         LANGUAGE_CHOICES,
-        {**flat, **rest, "versions": versions},
+        {**flat, **rest, "versions": protocol["software"]},
         seconds,
     )
     with new_file(path, force=True) as partial:
