@@ -255,6 +255,25 @@ def load_dataset(
     raise MissingFileError(_missing_message(source, folders))
 
 
+def find_dataset(name: str, data_dir: str | None, *, download: bool = False) -> ImageDataset:
+    """A data set from ``data_dir``, or, if that has only others, from where it usually is.
+
+    Raises
+    ------
+    MissingFileError
+        It is in neither; says what was looked for in ``data_dir``.
+    """
+    if data_dir is None or name == "digits":
+        return load_dataset(name, download=download)
+    try:
+        return load_dataset(name, data_dir=data_dir)
+    except MissingFileError:
+        # One folder for all data sets of a run: Debian has a folder of its own for one of them.
+        with contextlib.suppress(MissingFileError):
+            return load_dataset(name)
+        return load_dataset(name, data_dir=data_dir, download=download)
+
+
 def read_idx(path: Path, n_dimensions: int) -> npt.NDArray[np.uint8]:
     """The unsigned bytes of an IDX file, plain or gzip, as an array of ``n_dimensions``.
 

@@ -13,6 +13,7 @@ from bipnet._progress import Stopwatch
 from bipnet._threads import usable_cores
 from bipnet.errors import InputError
 from bipnet.experiments.claims import evaluate_claims
+from bipnet.experiments.datasets import find_dataset
 from bipnet.experiments.figures import FIGURES as CATALOGUE
 from bipnet.experiments.figures import write_figures
 from bipnet.experiments.figures.files import is_missing
@@ -23,7 +24,6 @@ from bipnet.experiments.scheduler import require_address
 from bipnet.experiments.software import software
 from bipnet.experiments.summary import summarize
 from bipnet.experiments.sweep import FIGURES, Plan, Settings, described_data, make_plan
-from bipnet.experiments.work import find_dataset
 
 PAPER_DATASETS = ("mnist", "fashion-mnist")
 
@@ -92,7 +92,7 @@ def reproduce(
     datasets
         Names for `load_dataset`.
     data_dir, download
-        Where the images are; see `bipnet.experiments.work.find_dataset`.
+        Where the images are; see `bipnet.experiments.datasets.find_dataset`.
     output
         Folder; made if its parent exists.
     settings

@@ -6,7 +6,6 @@ of a file: networks as safetensors, rows as Parquet.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import hashlib
 import io
@@ -19,8 +18,8 @@ import safetensors.torch
 import torch
 
 from bipnet._streams import Seed
-from bipnet.errors import InputError, MissingFileError
-from bipnet.experiments.datasets import ImageDataset, load_dataset
+from bipnet.errors import InputError
+from bipnet.experiments.datasets import ImageDataset, find_dataset
 from bipnet.experiments.ssim import class_distances, rank_pairs
 from bipnet.experiments.stacks import (
     RankedStack,
@@ -55,25 +54,6 @@ def _loaded(name: str, data_dir: str | None) -> tuple[ImageDataset, str]:
     """A process reads its data once."""
     dataset = find_dataset(name, data_dir)
     return dataset, data_digest(dataset)
-
-
-def find_dataset(name: str, data_dir: str | None, *, download: bool = False) -> ImageDataset:
-    """A data set from ``data_dir``, or, if that has only others, from where it usually is.
-
-    Raises
-    ------
-    MissingFileError
-        It is in neither; says what was looked for in ``data_dir``.
-    """
-    if data_dir is None or name == "digits":
-        return load_dataset(name, download=download)
-    try:
-        return load_dataset(name, data_dir=data_dir)
-    except MissingFileError:
-        # One folder for all data sets of a run: Debian has a folder of its own for one of them.
-        with contextlib.suppress(MissingFileError):
-            return load_dataset(name)
-        return load_dataset(name, data_dir=data_dir, download=download)
 
 
 def _checked_data(name: str, digest: str, data_dir: str | None) -> ImageDataset:
