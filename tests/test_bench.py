@@ -22,7 +22,7 @@ from bipnet.bench.mixing import Cost, Level, equilibrium_level, level_for, run_p
 from bipnet.bench.peer import Cells, Chain, Matrix
 from bipnet.bench.peers import PEERS
 from bipnet.bench.peers.numpy_permutation import MemoryCopy
-from bipnet.bench.run import Settings, _worker_lines, parse_peers, run_bench
+from bipnet.bench.run import CaseResult, Report, Settings, _worker_lines, parse_peers, run_bench
 from bipnet.bench.stopwatch import time_peer
 from bipnet.bench.table import as_text, duration, number
 from bipnet.bench.worker import Job, _timed_chain
@@ -279,6 +279,30 @@ def test_measurement__survives_json() -> None:
     again = json.loads(json.dumps({**found.__dict__}))
     assert from_json(again) == found
     assert found.steps_per_second == 10
+
+
+def test_picture__has_the_times_measured_and_labels_that_do_not_overlap() -> None:
+    pytest.importorskip("matplotlib").use("agg")
+    import matplotlib.pyplot as plt
+
+    from bipnet.bench.picture import draw_picture
+
+    results = [
+        CaseResult(
+            Case(n, 16), 16 * n, 8 * n, 64 * n, {},
+            measurements=[
+                timed("bipnet", "A", 1e-7 * n), timed("bipnet", "G", 1e-6 * n, count="criterion")
+            ],
+        )
+        for n in (98, 784)
+    ]  # fmt: skip
+    figure = draw_picture(Report(Settings(), {}, [], results))
+    figure.canvas.draw()
+    for panel, factor in zip(figure.axes, (1e-7, 1e-6), strict=True):
+        x, y = panel.lines[0].get_data()
+        assert (list(x), list(y)) == ([1568, 12544], pytest.approx([factor * 98, factor * 784]))
+        assert not any(text.get_text() for text in panel.get_xticklabels(minor=True))
+    plt.close(figure)
 
 
 # A whole run --------------------------------------------------------------------------------

@@ -476,6 +476,8 @@ def test_pixels__of_no_edges_have_a_scale(index: Any) -> None:
         ({"image_shape": (1, 1, 4, 6)}, "image_shape must be"),
         ({"index": "w"}, r"index must be one of k\+, k-, s\+, s-, k\+ - k-, s\+ - s-, got 'w'"),
         ({"limits": (1, 1)}, "limits must increase"),
+        ({"limits": (1,)}, "limits must be two numbers"),
+        ({"limits": 3}, "limits must be two numbers"),
     ],
 )
 def test_pixels__refuse(given_as: dict[str, Any], message: str) -> None:
@@ -571,6 +573,10 @@ def test_dots__of_nodes_have_a_row_each() -> None:
     ]  # fmt: skip
     mixed = plot.significance_dots(pd.DataFrame(rows))
     assert [text.get_text() for text in mixed.get_yticklabels()][2] == "s+ [hub]"
+    nullable = pd.DataFrame([*rows[:2], fixed("a", "k+")]).replace({"node": {"": None}})
+    missing = plot.significance_dots(nullable.convert_dtypes())
+    assert [text.get_text() for text in missing.get_yticklabels()] == ["s+ [0]", "s+ [3]", "k+"]
+    assert dots(missing)["k+", "a"][1] == "x"
 
 
 def test_dots__far_out_are_on_a_logarithmic_scale() -> None:

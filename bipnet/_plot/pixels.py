@@ -148,10 +148,13 @@ def _checked_limits(
     limits: tuple[float, float] | None, values: npt.NDArray[np.float64], *, differs: bool
 ) -> tuple[float, float]:
     if limits is not None:
-        low, high = limits
+        try:
+            low, high = (float(end) for end in limits)
+        except (TypeError, ValueError):
+            raise InputError(f"limits must be two numbers, got {limits!r}") from None
         if not low < high:
             raise InputError(f"limits must increase, got {limits!r}")
-        return float(low), float(high)
+        return low, high
     if differs:
         end = float(np.abs(values).max()) or 1.0
         return -end, end

@@ -160,8 +160,7 @@ def _dots(table: pd.DataFrame | Sequence[Mapping[str, Any]]) -> list[_Dot]:
     dots: list[_Dot] = []
     for number, row in enumerate(rows):
         state, node = str(row["state"]), row["node"]
-        of_layer = node is None or node == "" or node != node  # CSV has no empty text, but NaN
-        name = f"{row['statistic']}" if of_layer else f"{row['statistic']} [{node}]"
+        name = f"{row['statistic']}" if _is_missing(node) else f"{row['statistic']} [{node}]"
         where = f"row {number} ({row['layer']}, {name})"
         z, p = (_number(row[column], f"{column} of {where}") for column in ("z", "p_adjusted"))
         reason = None
@@ -175,7 +174,10 @@ def _dots(table: pd.DataFrame | Sequence[Mapping[str, Any]]) -> list[_Dot]:
     seen: set[tuple[str, str]] = set()
     for dot in dots:
         if (dot.row, dot.group) in seen:
-            raise InputError(f"{dot.row} of layer {dot.group} stands in the table twice")
+            raise InputError(
+                f"{dot.row} of layer {dot.group} stands in the table twice: draw one null model at"
+                " a time"
+            )
         seen.add((dot.row, dot.group))
     return dots
 
@@ -196,12 +198,17 @@ def _rows(table: pd.DataFrame | Sequence[Mapping[str, Any]]) -> list[Mapping[str
 
 
 def _number(value: Any, what: str) -> float:
-    if value is None:
+    if _is_missing(value):
         return float("nan")
     try:
         return float(value)
     except (TypeError, ValueError):
         raise InputError(f"{what} must be a number, got {value!r}") from None
+
+
+def _is_missing(value: Any) -> bool:
+    """Whether a cell is empty: None, "", NaN (what an empty text becomes in CSV) or pandas' NA."""
+    return value is None or str(value) in ("", "nan", "<NA>")
 
 
 def _limits(finite: Sequence[float], *, far: bool) -> tuple[float, float]:
