@@ -40,6 +40,8 @@ from bipnet.probes import flip_signs as flip_signs
 from bipnet.probes import prune as prune
 
 if TYPE_CHECKING:
+    from bipnet._significance import Significance as Significance
+    from bipnet._significance import significance as significance
     from bipnet.store import Store as Store
     from bipnet.store import new_store as new_store
     from bipnet.store import open_store as open_store
@@ -48,16 +50,21 @@ __version__ = _version("bipnet")
 
 
 _OF_THE_STORE = ("Store", "new_store", "open_store")
+_OF_SIGNIFICANCE = ("Significance", "significance")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_OF_THE_STORE})
+    return sorted({*globals(), *_OF_THE_STORE, *_OF_SIGNIFICANCE})
 
 
 def __getattr__(name: str) -> Any:
-    """The store needs zarr: loaded when it is first asked for."""
+    """The store needs zarr, significance all measures: loaded when they are first asked for."""
     if name in _OF_THE_STORE:
         import bipnet.store
 
         return getattr(bipnet.store, name)
+    if name in _OF_SIGNIFICANCE:
+        import bipnet._significance
+
+        return getattr(bipnet._significance, name)
     raise AttributeError(f"module 'bipnet' has no attribute {name!r}")

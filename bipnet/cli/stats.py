@@ -1,4 +1,4 @@
-"""``bipnet stats``: degrees and strengths of every layer at a glance."""
+"""``bipnet stats``: degrees, strengths and named statistics of every layer."""
 
 from __future__ import annotations
 
@@ -11,24 +11,95 @@ import numpy as np
 from bipnet._progress import progress_bar
 from bipnet.cli import options, tables
 from bipnet.cli.inputs import open_input
+from bipnet.cli.significance import list_statistics, print_statistics, test_layers
 from bipnet.convert import matching_layers
+from bipnet.errors import InputError
 from bipnet.graph import SignedBipartiteGraph
 
 Side = Literal["left", "right"]
 _SIDES: tuple[Side, Side] = ("left", "right")
 
 
-@click.command(epilog="Example: bipnet stats model.safetensors --layers '*lin1*' --json")
-@click.argument("input", type=options.INPUT)
+@click.command(
+    epilog="Examples: bipnet stats model.safetensors --layers '*lin1*' --json; bipnet stats"
+    " trained.npy --significance G -n 200 --before untrained.npy -o table.parquet"
+)
+@click.argument("input", type=options.INPUT, required=False)
 @options.layers
 @options.orientation
+@click.option(
+    "--statistics",
+    "names",
+    metavar="NAME",
+    multiple=True,
+    help="A named statistic (--list shows them); may be repeated. [default with --significance:"
+    " all statistics of the whole graph]",
+)
+@click.option("--list", "listing", is_flag=True, help="List the named statistics and leave.")
+@click.option(
+    "--significance",
+    "letter",
+    metavar="LETTER",
+    help="Compare statistics with draws of this null model, A to G.",
+)
+@click.option(
+    "-n",
+    "--draws",
+    "n_draws",
+    type=click.IntRange(min=1),
+    default=200,
+    show_default=True,
+    help="Draws of the null model.",
+)
+@click.option(
+    "--before", type=options.INPUT, help="The same layers at another time, e.g. before training."
+)
+@options.seed_of_all
+@click.option(
+    "-o",
+    "--output",
+    type=options.INPUT,
+    help="Table to write, a row per number: .csv or .parquet. An interrupted run of the same"
+    " command goes on where it was.",
+)
+@options.force
 @options.as_json
-def stats(input: Path, globs: tuple[str, ...], orientation: str | None, as_json: bool) -> None:
-    """Degrees and strengths of the layers of INPUT, as signed bipartite graphs.
+def stats(
+    input: Path | None,
+    globs: tuple[str, ...],
+    orientation: str | None,
+    names: tuple[str, ...],
+    listing: bool,
+    letter: str | None,
+    n_draws: int,
+    before: Path | None,
+    seed: int,
+    output: Path | None,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Degrees, strengths and named statistics of the layers of INPUT, as signed bipartite graphs.
 
-    k+ and k- count a node's positive and negative edges, s+ and s- add up their |weights|;
-    given as minimum / median / maximum over the nodes of a side.
+    Without options: k+ and k- count a node's positive and negative edges, s+ and s- add up their
+    |weights|; given as minimum / median / maximum over the nodes of a side. --significance says
+    which statistics are more than a null model makes by chance.
     """
+    if listing:
+        list_statistics(as_json)
+        return
+    if input is None:
+        raise InputError("name a file of layers as INPUT, or ask for --list")
+    if letter is None:
+        idle = ("n_draws", "before", "seed", "output", "force")
+        options.refuse_idle(idle, "goes with --significance: name a null model")
+        if names:
+            print_statistics(input, globs, orientation, names, as_json)
+            return
+    else:
+        test_layers(
+            input, before, globs, orientation, letter, names, n_draws, seed, output, force, as_json
+        )
+        return
     source = open_input(input, orientation)
     chosen = matching_layers(source.layers, globs, input)
     found = []

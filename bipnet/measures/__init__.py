@@ -9,6 +9,8 @@ from bipnet.measures.bands import distribution_band as distribution_band
 from bipnet.measures.bands import strength_bands as strength_bands
 from bipnet.measures.butterflies import Butterflies as Butterflies
 from bipnet.measures.butterflies import butterflies as butterflies
+from bipnet.measures.catalogue import STATISTICS as STATISTICS
+from bipnet.measures.catalogue import Statistic as Statistic
 from bipnet.measures.clustering import latapy_clustering as latapy_clustering
 from bipnet.measures.clustering import robins_alexander_clustering as robins_alexander_clustering
 from bipnet.measures.distributions import degree_distribution as degree_distribution

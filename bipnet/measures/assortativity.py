@@ -58,8 +58,8 @@ def assortativity(W: Any, by: By = "degree", sign: Sign | None = None) -> float:
     if sign is not None:
         wanted = weights > 0 if sign == "+" else weights < 0
         rows, columns = rows[wanted], columns[wanted]
-    if not rows.size:
-        return 0.0
+    if not rows.size or rows.size == graph.n_left * graph.n_right:
+        return 0.0  # where all nodes meet, no end says anything of the other
     x, y = left[rows] / scale, right[columns] / scale
     x, y = x - x.mean(), y - y.mean()
     spread = np.sqrt((x @ x) * (y @ y))

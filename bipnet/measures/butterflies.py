@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bipnet.graph import Side, SignedBipartiteGraph
-from bipnet.measures._signs import as_graph, blocks_of_products, sign_matrix, smaller_side
+from bipnet.measures._signs import as_graph, blocks_of_products, sign_matrix
 
 Counts = npt.NDArray[np.int64]
 
@@ -79,8 +79,8 @@ def butterflies(W: Any) -> Butterflies:
     array([1, 2, 1])
     """
     graph = as_graph(W)
-    left_balanced, left_unbalanced = _through_nodes(graph, "left")
-    right_balanced, right_unbalanced = _through_nodes(graph, "right")
+    left_balanced, left_unbalanced = butterflies_through(graph, "left")
+    right_balanced, right_unbalanced = butterflies_through(graph, "right")
     # Each cycle goes through two nodes of a side.
     return Butterflies(
         int(left_balanced.sum()) // 2,
@@ -92,13 +92,7 @@ def butterflies(W: Any) -> Butterflies:
     )
 
 
-def butterfly_totals(graph: SignedBipartiteGraph) -> tuple[int, int]:
-    """(balanced, unbalanced) alone: pairs of the smaller side are enough."""
-    balanced, unbalanced = _through_nodes(graph, smaller_side(graph))
-    return int(balanced.sum()) // 2, int(unbalanced.sum()) // 2
-
-
-def _through_nodes(graph: SignedBipartiteGraph, side: Side) -> tuple[Counts, Counts]:
+def butterflies_through(graph: SignedBipartiteGraph, side: Side) -> tuple[Counts, Counts]:
     """Balanced and unbalanced cycles through each node of a side."""
     signs = sign_matrix(graph, side)
     present = np.abs(signs)

@@ -10,7 +10,7 @@ counted, hence so does their sequence.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bipnet._biadjacency import Array, Biadjacency
 from bipnet.nulls._cells import is_full, is_packed
@@ -61,12 +61,51 @@ def draw_signs(
         trades.run(0, length.steps)
         positive = trades.positive()
     if length.loops:
-        from bipnet_kernels import LOOPS_PER_STREAM
-
-        loops = loop_chain(matrix, moving, free, positive, key_of, n_threads)
-        loops.run(0, -(-length.loops // LOOPS_PER_STREAM))
-        positive = loops.positive()
+        positive = _looped(matrix, moving, free, positive, length.loops, key_of, n_threads)
     return free.put_back(rows, positive)
+
+
+def draw_signs_backward(
+    matrix: Biadjacency,
+    rows: Rows,
+    free: FreePart,
+    length: Length,
+    key_of: KeyOf,
+    n_threads: int,
+) -> Array:
+    """The same chain of trades backward, from the signs of ``matrix``: loops first, then trades.
+
+    The order of steps of one kind does not matter: each is drawn for itself.
+    """
+    if free.n_edges == 0:
+        return rows.positive
+    moving = free.of(rows)
+    positive = moving.positive
+    if length.loops:
+        positive = _looped(matrix, moving, free, positive, length.loops, key_of, n_threads)
+    if is_packed(matrix):
+        start = replace(moving, positive=positive, name=None)
+        trades = trade_chain(matrix, start, free, key_of, n_threads)
+        trades.run(0, length.steps)
+        positive = trades.positive()
+    return free.put_back(rows, positive)
+
+
+def _looped(
+    matrix: Biadjacency,
+    moving: Rows,
+    free: FreePart,
+    positive: Array,
+    n_loops: int,
+    key_of: KeyOf,
+    n_threads: int,
+) -> Array:
+    """The signs after so many loops, in whole streams."""
+    from bipnet_kernels import LOOPS_PER_STREAM
+
+    loops = loop_chain(matrix, moving, free, positive, key_of, n_threads)
+    loops.run(0, -(-n_loops // LOOPS_PER_STREAM))
+    return loops.positive()
 
 
 def trade_chain(

@@ -1,0 +1,174 @@
+"""The values of statistics over draws: in threads, with progress, kept on disk if asked."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+import warnings
+from collections.abc import Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bipnet._atomic import new_file
+from bipnet._progress import progress_bar
+from bipnet.errors import FileFormatError, FrozenWarning, InputError
+from bipnet.graph import SignedBipartiteGraph
+from bipnet.measures.catalogue import Described, Statistic
+
+Values = npt.NDArray[np.float64]
+
+_SECONDS_BETWEEN_SAVES = 10.0
+
+
+def values_of(described: Described, statistics: Mapping[str, Statistic]) -> dict[str, Values]:
+    """The value of each statistic of one graph.
+
+    Raises
+    ------
+    InputError
+        A statistic gives something else than finite numbers, one or one for each node.
+    """
+    return {name: _checked(name, one, described) for name, one in statistics.items()}
+
+
+def _checked(name: str, one: Statistic, described: Described) -> Values:
+    try:
+        value = one(described)
+    except (TypeError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"statistic {name!r} must give numbers: {error}") from error
+    if value.ndim != 1 or not np.isfinite(value).all():
+        raise InputError(
+            f"statistic {name!r} must give finite numbers, one or one for each node; got"
+            f" {value!r:.80}"
+        )
+    return value
+
+
+def drawn_values(
+    draws: Sequence[SignedBipartiteGraph],
+    statistics: Mapping[str, Statistic],
+    observed: Mapping[str, Values],
+    *,
+    n_threads: int,
+    title: str,
+    progress: bool,
+    kept: Kept | None,
+) -> dict[str, Values]:
+    """(n, m) values of each statistic over all draws."""
+    n = len(draws)
+    found = {name: np.full((n, len(observed[name])), np.nan) for name in statistics}
+    done = np.zeros(n, dtype=np.bool_)
+    if kept is not None:
+        kept.load_into(found, done)
+
+    def one(i: int) -> dict[str, Values]:
+        return values_of(Described(draws[i]), statistics)
+
+    def take(i: int, values: Mapping[str, Values]) -> None:
+        for name, value in values.items():
+            if value.shape != found[name][i].shape:
+                raise InputError(
+                    f"statistic {name!r} has {len(value)} values of draw {i} and"
+                    f" {len(observed[name])} of the data"
+                )
+            found[name][i] = value
+        done[i] = True
+        bar.update()
+
+    saved = time.monotonic()
+    with progress_bar(n if progress else 0, title or "draws") as bar, warnings.catch_warnings():
+        warnings.simplefilter("ignore", FrozenWarning)  # said once, of the graph itself
+        bar.update(int(done.sum()) if progress else 0)
+        try:
+            for i, values in _in_threads(one, np.flatnonzero(~done).tolist(), n_threads):
+                take(i, values)
+                if kept is not None and time.monotonic() - saved > _SECONDS_BETWEEN_SAVES:
+                    kept.save(found, done)
+                    saved = time.monotonic()
+        finally:
+            if kept is not None:
+                kept.save(found, done)
+    return found
+
+
+def _in_threads(work: Any, numbers: Sequence[int], n_threads: int) -> Any:
+    """(i, work(i)) as they are finished; few are begun ahead, so that Ctrl-C is heard soon."""
+    if n_threads == 1:
+        for i in numbers:
+            yield i, work(i)
+        return
+    with ThreadPoolExecutor(n_threads) as pool:
+        left = iter(numbers)
+        running: dict[Future[Any], int] = {}
+        try:
+            while True:
+                for i in left:
+                    running[pool.submit(work, i)] = i
+                    if len(running) >= 2 * n_threads:
+                        break
+                if not running:
+                    return
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    yield running.pop(future), future.result()
+        finally:
+            for future in running:
+                future.cancel()
+
+
+class Kept:
+    """A file of the values found so far (safetensors): the same test goes on where it was."""
+
+    def __init__(self, path: Path, identity: Mapping[str, Any]) -> None:
+        self._path = path
+        text = json.dumps(identity, sort_keys=True, default=str)
+        self._key = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+    def load_into(self, found: Mapping[str, Values], done: npt.NDArray[np.bool_]) -> None:
+        """What the file holds; nothing if there is none.
+
+        Raises
+        ------
+        FileFormatError
+            It is damaged, or no such file.
+        InputError
+            It is of another graph, null model, seed or set of statistics.
+        """
+        if not self._path.exists():
+            return
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(self._path, framework="numpy") as file:
+                key = (file.metadata() or {}).get("bipnet significance")
+                if key is None:
+                    raise FileFormatError(f"{self._path} holds no values of draws")
+                if key != self._key:
+                    raise InputError(
+                        f"{self._path} is of another graph, null model, seed or set of statistics:"
+                        " name another file, or remove it"
+                    )
+                known = file.get_tensor("done").astype(np.bool_)
+                n = min(len(known), len(done))
+                done[:n] = known[:n]
+                for number, values in enumerate(found.values()):
+                    values[:n] = file.get_tensor(str(number))[:n]
+        except SafetensorError as error:
+            raise FileFormatError(f"{self._path} is damaged: remove it ({error})") from error
+
+    def save(self, found: Mapping[str, Values], done: npt.NDArray[np.bool_]) -> None:
+        from safetensors.numpy import save_file
+
+        tensors = {str(number): values for number, values in enumerate(found.values())}
+        with new_file(self._path, force=True) as partial:
+            save_file(
+                {**tensors, "done": done.astype(np.uint8)},
+                partial,
+                metadata={"bipnet significance": self._key},
+            )

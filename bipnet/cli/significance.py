@@ -1,0 +1,204 @@
+"""What ``bipnet stats`` says of named statistics: their values, and what is more than chance."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from bipnet._progress import progress_bar
+from bipnet.cli import tables
+from bipnet.cli.inputs import open_input
+from bipnet.cli.results import Outputs
+from bipnet.convert import LayerInfo, Source, matching_layers
+from bipnet.errors import InputError, LayerNotFoundError, MissingExtraError
+from bipnet.nulls import NULL_MODELS
+from bipnet.nulls.models import null_model
+
+BEYOND = 0.05
+"""Adjusted p-value up to which a node is counted as beyond chance."""
+
+
+def list_statistics(as_json: bool) -> None:
+    """All named statistics, and which null models have the same value in every draw."""
+    from bipnet.measures import STATISTICS
+
+    rows = [
+        {
+            "name": one.name,
+            "of": one.of,
+            "is": one.title,
+            "fixed_by": [
+                letter for letter, row in NULL_MODELS.items() if one.is_fixed_by(row.preserves)
+            ],
+        }
+        for one in STATISTICS.values()
+    ]
+    if as_json:
+        tables.print_json(rows)
+        return
+    tables.print_table(
+        ["statistic", "of", "fixed by", "what it is"],
+        [[row["name"], row["of"], "".join(row["fixed_by"]) or "-", row["is"]] for row in rows],
+    )
+
+
+def print_statistics(
+    path: Path, globs: tuple[str, ...], orientation: str | None, names: Sequence[str], as_json: bool
+) -> None:
+    """Values of named statistics; those of nodes as minimum / median / maximum."""
+    from bipnet.measures.catalogue import Described, named_statistic
+
+    statistics = [named_statistic(name) for name in names]
+    source = open_input(path, orientation)
+    found: list[tuple[str, list[Any]]] = []
+    chosen = matching_layers(source.layers, globs, path)
+    with progress_bar(len(chosen), "stats") as bar:
+        for layer in chosen:
+            described = Described(source.read(layer))
+            found.append((layer.title, [one(described) for one in statistics]))
+            bar.update()
+    if as_json:
+        layers = [
+            {
+                "layer": title,
+                **{
+                    one.name: value.tolist() if one.of != "graph" else float(value[0])
+                    for one, value in zip(statistics, values, strict=True)
+                },
+            }
+            for title, values in found
+        ]
+        tables.print_json({"path": str(path), "layers": layers})
+        return
+    rows = [[title, *map(_spread, values)] for title, values in found]
+    tables.print_table(["layer", *names], rows)
+
+
+def _spread(value: Any) -> str:
+    if value.size == 1:
+        return f"{value[0]:.6g}"
+    return f"{value.min():.4g} / {np.median(value):.4g} / {value.max():.4g}"
+
+
+def test_layers(
+    path: Path,
+    before: Path | None,
+    globs: tuple[str, ...],
+    orientation: str | None,
+    letter: str,
+    names: Sequence[str],
+    n_draws: int,
+    seed: int,
+    output: Path | None,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Test statistics of every chosen layer; print a table, write all rows."""
+    import bipnet
+
+    model = null_model(letter)
+    outputs = Outputs(output, None, force)
+    if output is not None and importlib.util.find_spec("pandas") is None:
+        raise MissingExtraError(
+            f"{output}: a table needs pandas: pip install 'bipnet[experiments]'"
+        )
+    kept = None if output is None else output.with_name(f"{output.name}.draws")
+    results = []
+    for number, (when, layer, source) in enumerate(_layers(path, before, globs, orientation)):
+        if kept is not None:
+            kept.mkdir(exist_ok=True)
+        found = bipnet.significance(
+            source.read(layer),
+            list(names) or None,
+            model,
+            n_draws,
+            rng=seed,
+            name=layer.name,
+            resume=None if kept is None else kept / f"{number}.safetensors",
+            progress=True,
+        )
+        results.append((when, layer.title, found))
+    if output is not None:
+        outputs.write(_frame(results, before is not None), "significance_dots")
+        assert kept is not None
+        shutil.rmtree(kept)
+    if as_json:
+        rows = [{"input": when, **row} for when, _, found in results for row in found.rows()]
+        tables.print_json(
+            {"path": str(path), "null": model.letter, "n": n_draws, "seed": seed, "rows": rows}
+        )
+        return
+    _print(results, before is not None)
+    outputs.say()
+
+
+def _layers(
+    path: Path, before: Path | None, globs: tuple[str, ...], orientation: str | None
+) -> Iterator[tuple[str, LayerInfo, Source]]:
+    """("after" or "before" or "", layer, where it is read from), all looked up at once."""
+    source = open_input(path, orientation)
+    chosen = matching_layers(source.layers, globs, path)
+    if before is None:
+        return iter([("", layer, source) for layer in chosen])
+    earlier = open_input(before, orientation)
+    known = {layer.name: layer for layer in earlier.layers}
+    pairs: list[tuple[str, LayerInfo, Source]] = []
+    for layer in chosen:
+        if layer.name not in known:
+            there = ", ".join(known) or "none"
+            raise LayerNotFoundError(f"{before} has no layer {layer.name!r}; it has: {there}")
+        if known[layer.name].shape != layer.shape:
+            raise InputError(
+                f"layer {layer.name!r} is {layer.shape} in {path} and {known[layer.name].shape} in"
+                f" {before}: give two states of the same model"
+            )
+        pairs += [("before", known[layer.name], earlier), ("after", layer, source)]
+    return iter(pairs)
+
+
+def _frame(results: Sequence[tuple[str, str, Any]], is_compared: bool) -> Any:
+    import pandas as pd
+
+    frames = []
+    for when, _, found in results:
+        frame = found.to_frame()
+        if is_compared:
+            frame.insert(0, "input", when)
+        frames.append(frame)
+    return pd.concat(frames, ignore_index=True)
+
+
+def _print(results: Sequence[tuple[str, str, Any]], is_compared: bool) -> None:
+    from bipnet._significance.result import STATES
+
+    first = results[0][2]
+    click.echo(f"null model {first.null}, {first.n} draws: {first.law}")
+    header = ["layer", *(["input"] if is_compared else []), "statistic", "observed", "null mean"]
+    header += ["null sd", "z", "p", ""]
+    rows: list[list[object]] = []
+    for when, title, found in results:
+        for one in found.statistics.values():
+            row: list[object] = [title, *([when] if is_compared else []), one.name]
+            state = str(one.state[0])
+            if (one.state == "fixed").all():
+                value = f"{one.observed[0]:.5g}" if one.side == "graph" else ""
+                row += [value, "", "", "", "", STATES["fixed"]]
+            elif one.side != "graph":
+                tested = one.state == "ok"
+                beyond = int((one.p_adjusted[tested] <= BEYOND).sum())
+                text = f"{beyond} of {len(tested)} nodes beyond chance at {100 * BEYOND:g} %"
+                row += ["", "", "", "", "", text]
+            else:
+                row += [f"{one.observed[0]:.5g}", f"{one.null_mean[0]:.5g}"]
+                row += [f"{one.null_sd[0]:.3g}"]
+                row += ["-" if not np.isfinite(one.z[0]) else f"{one.z[0]:.2f}"]
+                row += [f"{one.p_adjusted[0]:.3g}" if state == "ok" else "-", STATES[state]]
+            rows.append(row)
+    tables.print_table(header, rows)
+    click.echo("p: two-sided, corrected for the statistics of a layer (or nodes of a side) by bh")
