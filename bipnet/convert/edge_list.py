@@ -101,7 +101,7 @@ def open_edge_list(path: Path) -> SingleMatrixSource:
                         f"{place}: wanted three fields (left node, right node, weight),"
                         f" got {len(row)}"
                     )
-                weight = _number(row[2])
+                weight = number_of(row[2])
                 if weight is None and header is None and not edges.weights:
                     header = tuple(row)
                 elif weight is None:
@@ -220,7 +220,8 @@ def _is_faithful(pairs: Sequence[tuple[int, int]]) -> bool:
     return True
 
 
-def _number(text: str) -> float | int | None:
+def number_of(text: str) -> float | int | None:
+    """The number a text spells, whole if it is written so; None if it spells none."""
     if "_" in text:  # Python would read 1_000; nobody else does
         return None
     try:
