@@ -91,7 +91,7 @@ def open_source(path: str | Path, *, orientation: str | None = None) -> Source:
         return _open_folder(path, orientation)
     if not path.exists():
         raise MissingFileError(f"no such file: {path}")
-    suffix = _suffix(path)
+    suffix = suffix_of(path)
     if suffix in _REFUSED:
         raise FileFormatError(f"{path}: {_REFUSED[suffix]}")
     if suffix not in SUFFIXES:
@@ -109,7 +109,8 @@ def open_source(path: str | Path, *, orientation: str | None = None) -> Source:
     return _opener(suffix)(path, orientation)
 
 
-def _suffix(path: Path) -> str:
+def suffix_of(path: Path) -> str:
+    """The ending that says which format a file has: ``.konect`` for ``out.NAME``."""
     suffix = path.suffix.lower()
     if suffix not in (*SUFFIXES, *_REFUSED, *_ELSEWHERE) and is_konect(path):
         return ".konect"
@@ -195,7 +196,7 @@ def save_graph(graph: SignedBipartiteGraph, path: str | Path, *, force: bool = F
 
 
 def _saver(path: Path) -> Callable[[SignedBipartiteGraph, Path], None]:
-    suffix = _suffix(path)
+    suffix = suffix_of(path)
     if suffix == ".npy":
         from bipnet.convert.npy import save_npy
 

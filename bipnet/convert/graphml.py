@@ -290,7 +290,8 @@ def _require_writable(label: Any) -> None:
 
 
 def _data(key: str, value: Any) -> str:
-    return f'<data key="{key}">{_text(value)}</data>'
+    text = _text(value)
+    return f'<data key="{key}">{text}</data>' if text else f'<data key="{key}"/>'
 
 
 def _text(value: Any) -> str:
@@ -342,11 +343,14 @@ class _Copier:
         self._new: dict[str, str] = {}
         self._within: list[str] = []
         self._replaced = False
+        self._unfinished = False
 
     def start(self, tag: str, attributes: list[str]) -> None:
+        self._finish_tag()
         pairs = list(zip(attributes[::2], attributes[1::2], strict=True))
         self._within.append(tag.rpartition(":")[2])
-        self._file.write(f"<{tag}" + "".join(f" {k}={quoteattr(v)}" for k, v in pairs) + ">")
+        self._file.write(f"<{tag}" + "".join(f" {k}={quoteattr(v)}" for k, v in pairs))
+        self._unfinished = True
         if self._within[-1] == "edge":
             weight = next(self._weights)
             self._new = {
@@ -357,23 +361,33 @@ class _Copier:
             key = dict(pairs).get("key", "")
             if key in self._keys:
                 self._replaced = True
-                self._file.write(self._new.pop(key, ""))
+                self._write(self._new.pop(key, ""))
 
     def end(self, tag: str) -> None:
-        if self._within[-1] == "edge":  # what the file has left to a default
+        if self._within.pop() == "edge":  # what the file has left to a default
             prefix = tag[: -len("edge")]
             for key, text in self._new.items():
-                self._file.write(f"<{prefix}data key={quoteattr(key)}>{text}</{prefix}data>")
+                self._write(f"<{prefix}data key={quoteattr(key)}>{text}</{prefix}data>")
         self._replaced = False
-        self._within.pop()
-        self._file.write(f"</{tag}>")
+        self._file.write("/>" if self._unfinished else f"</{tag}>")
+        self._unfinished = False
 
     def characters(self, text: str) -> None:
         if not self._replaced:
-            self._file.write(_text(text))
+            self._write(_text(text))
 
     def comment(self, text: str) -> None:
-        self._file.write(f"<!--{text}-->")
+        self._write(f"<!--{text}-->")
 
     def instruction(self, target: str, text: str) -> None:
-        self._file.write(f"<?{target} {text}?>")
+        self._write(f"<?{target} {text}?>")
+
+    def _write(self, text: str) -> None:
+        self._finish_tag()
+        self._file.write(text)
+
+    def _finish_tag(self) -> None:
+        """A start tag stays open until it is clear whether its element is empty."""
+        if self._unfinished:
+            self._file.write(">")
+        self._unfinished = False
