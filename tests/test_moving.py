@@ -40,7 +40,7 @@ from bipnet.convert import (
 from bipnet.convert import graph_tool_maps as maps_module
 from bipnet.convert.assembly import parts_of
 from bipnet.convert.graph_tool_graph import graph_of_maps
-from bipnet.errors import DTypeError, FileFormatError, InputError, MissingExtraError
+from bipnet.errors import DTypeError, FileFormatError, InputError, MissingExtraError, TooLargeError
 
 Graphs = st.SearchStrategy[SignedBipartiteGraph]
 
@@ -646,6 +646,23 @@ def test_konect__refuses(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises((FileFormatError, InputError), match=message) as caught:
         open_source(path)
     assert "out.bad" in str(caught.value)
+
+
+def test_konect__nodes_beyond_memory_are_refused_before_they_are_made(tmp_path: Path) -> None:
+    path = tmp_path / "out.huge"
+    path.write_text("% bip signed\n1 99999999999999 1\n", encoding="utf-8")
+    with pytest.raises(TooLargeError, match=r"out\.huge"):
+        open_source(path)
+
+
+def test_graphml__entities_that_grow_are_refused(tmp_path: Path) -> None:
+    entities = "".join(f'<!ENTITY e{k + 1} "{f"&e{k};" * 10}">' for k in range(9))
+    bomb = FOREIGN.replace(
+        "<g:graphml", f'<!DOCTYPE g [<!ENTITY e0 "lol">{entities}]><g:graphml', 1
+    )
+    (tmp_path / "w.graphml").write_text(bomb.replace("alone", "&e9;"), encoding="utf-8")
+    with pytest.raises(FileFormatError, match="not a readable GraphML file"):
+        open_source(tmp_path / "w.graphml")
 
 
 def test_konect__refuses_what_it_cannot_hold(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 
+from bipnet._memory import require_memory
 from bipnet.convert.assembly import Ints, Nodes, labelled_sides, parts_of
 from bipnet.convert.single import SingleMatrixSource
 from bipnet.convert.source import naming, reading
@@ -47,15 +48,15 @@ class _Key:
         if self.kind == "string":
             return text
         text = text.strip()
+        if self.kind in ("float", "double"):
+            # graph-tool calls double precision float, and other tools write hexadecimal numbers.
+            return float.fromhex(text) if "x" in text.lower() else float(text)
         if self.kind == "boolean":
             if text.lower() not in _BOOLEANS:
                 raise ValueError(f"{self.name} is {text!r}, which is neither true nor false")
             return _BOOLEANS[text.lower()]
         if self.kind in ("int", "long", "short"):
             return int(text)
-        if self.kind in ("float", "double"):
-            # graph-tool calls double precision float, and other tools write hexadecimal numbers.
-            return float.fromhex(text) if "0x" in text.lower() else float(text)
         return text  # a type of some tool's own
 
 
@@ -64,6 +65,7 @@ class _Content:
     """What has been read so far."""
 
     keys: dict[str, _Key] = field(default_factory=dict)
+    defaults: dict[str, Attributes] = field(default_factory=dict)
     graph: Attributes = field(default_factory=dict)
     directed: bool = False
     nodes: dict[str, Attributes] = field(default_factory=dict)
@@ -74,18 +76,21 @@ class _Content:
     def declares(self, of: str, name: str) -> bool:
         return any(key.name == name and key.of in (of, "all") for key in self.keys.values())
 
+    def declare(self, name: str, key: _Key) -> None:
+        self.keys[name] = key
+        if key.default is not None:
+            for of in ("graph", "node", "edge") if key.of == "all" else (key.of,):
+                self.defaults.setdefault(of, {})[key.name] = key.value(key.default)
+
     def attributes(self, of: str, element: Iterable[ElementTree.Element]) -> Attributes:
-        found = {
-            key.name: key.value(key.default)
-            for key in self.keys.values()
-            if key.of in (of, "all") and key.default is not None
-        }
+        found = dict(self.defaults.get(of, {}))
         for data in element:
             if _tag(data) != "data":
                 continue
-            if data.get("key") not in self.keys:
-                raise ValueError(f"{of} data of a key {data.get('key')!r} that is not declared")
-            key = self.keys[data.attrib["key"]]
+            name = data.get("key", "")
+            key = self.keys.get(name)
+            if key is None:
+                raise ValueError(f"{of} data of a key {name!r} that is not declared")
             if len(data) == 0:  # else drawings of some tool
                 found[key.name] = key.value(data.text or "")
         return found
@@ -105,6 +110,7 @@ def open_graphml(path: Path) -> SingleMatrixSource:
         What `bipnet.convert.from_networkx` refuses, with the node or edge named.
     """
     with naming(path):
+        require_memory(2 * path.stat().st_size, f"reading {path}")
         with reading(path, "GraphML file"), path.open("rb") as file:
             content = _read(file)
         graph, rows, columns = _graph(content)
@@ -116,7 +122,7 @@ def open_graphml(path: Path) -> SingleMatrixSource:
 
 
 def _tag(element: ElementTree.Element) -> str:
-    return str(element.tag).rpartition("}")[2]
+    return element.tag.rpartition("}")[2]
 
 
 def _read(file: Any) -> _Content:
@@ -147,12 +153,9 @@ def _read(file: Any) -> _Content:
 def _take(content: _Content, tag: str, element: ElementTree.Element, parent: str) -> None:
     if tag == "key":
         default = next((child.text or "" for child in element if _tag(child) == "default"), None)
-        content.keys[element.attrib["id"]] = _Key(
-            element.get("for", "all"),
-            element.get("attr.name", element.attrib["id"]),
-            element.get("attr.type", "string"),
-            default,
-        )
+        of, name = element.get("for", "all"), element.attrib["id"]
+        key = _Key(of, element.get("attr.name", name), element.get("attr.type", "string"), default)
+        content.declare(name, key)
     elif tag == "node":
         name = element.attrib["id"]
         if name in content.nodes:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bipnet._memory import require_memory
 from bipnet.convert.assembly import graph_of_edges
 from bipnet.convert.edge_list import number_of
 from bipnet.convert.single import SingleMatrixSource
@@ -60,6 +61,7 @@ def open_konect(path: Path) -> SingleMatrixSource:
     shape = (int(pairs[:, 0].max(initial=0)), int(pairs[:, 1].max(initial=0)))
     if content.sizes is not None:
         shape = (content.sizes[1], content.sizes[2])
+    require_memory(16 * sum(shape), f"reading {path}")
 
     def line(k: int) -> str:
         return f"line {content.numbers[k]}: the edge {pairs[k, 0]} - {pairs[k, 1]}"
