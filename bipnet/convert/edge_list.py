@@ -174,7 +174,7 @@ def _require_no_isolated_node(
             raise InputError(
                 f"an edge list cannot hold a node without an edge, {side} node"
                 f" {labels[int(isolated[0])]} ({isolated.size} such on that side);"
-                " write .npz or .mtx instead"
+                " write .graphml, .npz or .mtx instead"
             )
 
 
@@ -204,8 +204,8 @@ def _faithful_order(
         else:
             raise InputError(
                 "an edge list numbers nodes as they first appear, and no order of these edges"
-                " would give the matrix back with its rows and columns in order; write .npz or"
-                " .mtx instead"
+                " would give the matrix back with its rows and columns in order; write .graphml,"
+                " .npz or .mtx instead"
             )
     return list(leading | dict.fromkeys(pairs)) if not _is_faithful(pairs) else list(pairs)
 
