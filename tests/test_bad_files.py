@@ -84,12 +84,15 @@ GOOD: dict[str, Callable[[Path], object]] = {
     "coordinate.mtx": lambda path: scipy.io.mmwrite(path, SPARSE),
     "w.csv": edge_list,
     "w.tsv": edge_list,
+    "w.graphml": lambda path: save_graph(SignedBipartiteGraph(SPARSE), path),
+    "w.konect": lambda path: save_graph(SignedBipartiteGraph(SPARSE), path),
     "w.safetensors": lambda path: save_file(
         {"a.weight": W.astype("f4"), "b.weight": W.astype("f2"), "a.bias": W[0]}, path
     ),
     "w.pt": lambda path: torch.save(state(), path),
     "legacy.pt": lambda path: torch.save(state(), path, _use_new_zipfile_serialization=False),
 }
+TEXTS = ("w.mtx", "w.csv", "w.graphml", "w.konect")
 each_file = pytest.mark.parametrize("name", GOOD)
 
 
@@ -133,7 +136,12 @@ def test_truncated_file__is_said_to_be_unreadable(name: str, tmp_path: Path) -> 
         results[end] = outcome(path)
     readable = {end for end, result in results.items() if result == "read"}
     last_line = data.rindex(b"\n", 0, len(data) - 1)
-    if path.suffix == ".mtx":  # complete without its last line break, or with a shorter number
+    if path.suffix == ".graphml":
+        assert readable == {len(data) - 1}  # complete without its last line break
+    elif path.suffix in (
+        ".mtx",
+        ".konect",
+    ):  # complete without its last line break, or with a shorter number
         assert readable <= {end for end in ends if end > last_line}
         assert len(data) - 1 in readable
     elif path.suffix in (".csv", ".tsv"):  # any whole line will do
@@ -199,8 +207,10 @@ def test_junk__is_refused_under_every_ending(suffix: str, junk: bytes, tmp_path:
     assert str(path) in str(error.value)
 
 
-@pytest.mark.parametrize("name", ["w.npy", "w.npz", "w.mtx", "w.csv", "w.safetensors", "w.pt"])
-@pytest.mark.parametrize("real", ["w.npy", "packed.npz", "array.mtx", "w.safetensors", "w.pt"])
+@pytest.mark.parametrize("name", [*TEXTS, "w.npy", "w.npz", "w.safetensors", "w.pt"])
+@pytest.mark.parametrize(
+    "real", ["w.npy", "packed.npz", "array.mtx", "w.graphml", "w.konect", "w.safetensors", "w.pt"]
+)
 def test_file_under_another_ending__is_not_taken_for_it(
     name: str, real: str, tmp_path: Path
 ) -> None:
@@ -716,7 +726,9 @@ def test_sparse_half_floats__cannot_be_written_as_scipy_sparse(dtype: Any, tmp_p
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".pt", ".odd", ""])
 def test_save_graph__names_the_endings_it_writes(suffix: str, tmp_path: Path) -> None:
-    with pytest.raises(FileFormatError, match=r"\.npy, \.npz, \.mtx, \.csv or \.tsv"):
+    with pytest.raises(
+        FileFormatError, match=r"\.npy, \.npz, \.mtx, \.csv, \.tsv, \.graphml, \.konect or out"
+    ):
         save_graph(SignedBipartiteGraph(W), tmp_path / f"w{suffix}")
     assert list(tmp_path.iterdir()) == []
 
@@ -737,7 +749,10 @@ def listed(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 
-OUTPUTS = ("w.npy", "w.npz", "csr.npz", "array.mtx", "w.csv", "w.safetensors", "w.pt")
+OUTPUTS = (
+    "w.npy", "w.npz", "csr.npz", "array.mtx", "w.csv", "w.graphml", "w.konect", "w.safetensors",
+    "w.pt",
+)  # fmt: skip
 each_output = pytest.mark.parametrize("name", OUTPUTS)
 
 

@@ -27,7 +27,7 @@ from safetensors.torch import save_file
 import bipnet
 from bipnet import NULL_MODELS
 from bipnet.cli import run
-from bipnet.convert import save_graph
+from bipnet.convert import open_source, save_graph
 
 torch = pytest.importorskip("torch")
 BIPNET = Path(sys.executable).with_name("bipnet")
@@ -55,7 +55,8 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     np.savez("W.npz", fc=W, bias=np.arange(3.0))
     scipy.sparse.save_npz("S.npz", scipy.sparse.csr_array(W))
     scipy.io.mmwrite("W.mtx", W)
-    save_graph(bipnet.SignedBipartiteGraph(W), "W.csv")
+    for name in ("W.csv", "W.graphml", "W.konect"):
+        save_graph(bipnet.SignedBipartiteGraph(W), name)
     torch.manual_seed(0)
     model = torch.nn.Sequential(torch.nn.Linear(6, 5), torch.nn.ReLU(), torch.nn.Linear(5, 3))
     torch.save(model.state_dict(), "mlp.pt")
@@ -128,7 +129,8 @@ def test_help__loads_neither_torch_nor_numba() -> None:
 
 # -- randomize and verify ----------------------------------------------------------------------
 
-MATRIX_FILES = ("W.npy", "W.npz", "S.npz", "W.mtx", "W.csv", "mlp.pt", "mlp.safetensors")
+MATRIX_FILES = ("W.npy", "W.npz", "S.npz", "W.mtx", "W.csv", "W.graphml", "W.konect", "mlp.pt",
+                "mlp.safetensors")  # fmt: skip
 
 
 @pytest.mark.parametrize("name", MATRIX_FILES)
@@ -203,6 +205,29 @@ def test_randomize__converts_a_matrix_where_the_format_can_hold_it(cli: Run, fil
         cli("randomize", "mlp.pt", "--null", "B", "-o", "R2.safetensors"), r"name the output \*\.pt"
     )
     assert not (files / "f.mtx").exists()
+
+
+def test_randomize__of_labelled_files_keeps_labels_and_names_of_konect(
+    cli: Run, files: Path
+) -> None:
+    Path("edges.csv").write_text("gene,cell,3\ngene,other,-1.5\nlone,cell,2\n")
+    graph = bipnet.SignedBipartiteGraph(
+        [[3, -1.5], [2, 0]], left_labels=["gene", "lone"], right_labels=["cell", "other"]
+    )
+    assert cli("randomize", "edges.csv", "--null", "A", "--seed", 2, "-o", "R.graphml")[0] == 0
+    source = open_source("R.graphml")
+    drawn = source.read(source.layers[0])
+    assert drawn == bipnet.randomize(graph, "A", rng=2)
+    assert drawn.left_labels == ("gene", "lone")
+    assert_refused(
+        cli("randomize", "edges.csv", "--null", "A", "-o", "out.edges"), "cannot hold labels"
+    )
+    assert cli("randomize", "W.npy", "--null", "B", "--seed", 2, "-o", "out.first")[0] == 0
+    assert cli("randomize", "out.first", "--null", "B", "-o", "out.second")[0] == 0
+    assert cli("verify", "out.first", "out.second", "--null", "B")[0] == 0
+    assert_refused(
+        cli("randomize", "out.first", "--null", "B", "-o", "copy.first"), "one graph is written as"
+    )
 
 
 def test_randomize__converts_an_npz_of_one_array_alone(cli: Run, files: Path) -> None:

@@ -96,7 +96,7 @@ def write_mtx_coordinate(path: Path) -> None:
     scipy.io.mmwrite(path, SPARSE.tocsr())
 
 
-def write_csv(path: Path) -> None:
+def write_edges(path: Path) -> None:
     save_graph(SignedBipartiteGraph(SPARSE), path)
 
 
@@ -132,8 +132,10 @@ FORMATS: dict[str, tuple[str, Callable[[Path], None]]] = {
     "sparse npz": ("w.npz", write_sparse_npz),
     "mtx array": ("w.mtx", write_mtx_array),
     "mtx coordinate": ("w.mtx", write_mtx_coordinate),
-    "csv": ("w.csv", write_csv),
-    "tsv": ("w.tsv", write_csv),
+    "csv": ("w.csv", write_edges),
+    "tsv": ("w.tsv", write_edges),
+    "graphml": ("w.graphml", write_edges),
+    "konect": ("w.konect", write_edges),
     "safetensors": ("w.safetensors", write_safetensors),
     "pt": ("w.pt", write_pt),
 }

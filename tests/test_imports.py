@@ -44,6 +44,12 @@ def test_import__of_every_public_name_loads_nothing_heavy(tmp_path: Path) -> Non
     assert loaded_by(names, tmp_path) == set()
 
 
+def test_import__of_the_converters_loads_no_other_tool(tmp_path: Path) -> None:
+    assert loaded_by("import bipnet.convert", tmp_path) == set()
+    loaded = loaded_by("from bipnet.convert import to_networkx; to_networkx([[1]])", tmp_path)
+    assert loaded & {"networkx", "pandas", "torch"} == {"networkx"}
+
+
 def test_loaded_by__notices_a_heavy_library(tmp_path: Path) -> None:
     assert loaded_by("import bipnet, scipy.sparse", tmp_path) == {"scipy"}
     assert "numba" in loaded_by("import bipnet_kernels", tmp_path)

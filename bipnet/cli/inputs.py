@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bipnet._atomic import require_free_output
-from bipnet.convert import SUFFIXES, LayerInfo, Source, Writer, open_source
+from bipnet.convert import SUFFIXES, LayerInfo, Source, Writer, open_source, suffix_of
 from bipnet.errors import FileFormatError
 from bipnet.graph import SignedBipartiteGraph
 
@@ -93,7 +93,7 @@ class _IntoStore(Writer):
 
 def output_writer(source: Source, path: Path, *, force: bool) -> AbstractContextManager[Writer]:
     """A writer of the format that the output's ending names, which must suit the input."""
-    before, after = source.path.suffix.lower(), path.suffix.lower()
+    before, after = suffix_of(source.path), suffix_of(path)
     if isinstance(source, StoreSource):
         if after in (*SUFFIXES, *TORCH_SUFFIXES):
             raise FileFormatError(

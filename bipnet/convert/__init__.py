@@ -1,10 +1,25 @@
-"""Files in and out, without torch. `open_source` chooses the format by the file's ending."""
+"""Files in and out, without torch, and graphs to and from other tools.
+
+`open_source` chooses the format of a file by its ending. ``to_networkx`` and its kin load the
+other tool's library when they are called.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
 
+from bipnet.convert.annotated import from_anndata as from_anndata
+from bipnet.convert.annotated import to_anndata as to_anndata
+from bipnet.convert.graph_tool_graph import from_graph_tool as from_graph_tool
+from bipnet.convert.graph_tool_graph import to_graph_tool as to_graph_tool
+from bipnet.convert.igraph_graph import from_igraph as from_igraph
+from bipnet.convert.igraph_graph import to_igraph as to_igraph
+from bipnet.convert.konect import is_konect
+from bipnet.convert.networkx_graph import from_networkx as from_networkx
+from bipnet.convert.networkx_graph import to_networkx as to_networkx
+from bipnet.convert.pandas_table import from_pandas as from_pandas
+from bipnet.convert.pandas_table import to_pandas as to_pandas
 from bipnet.convert.source import LayerInfo as LayerInfo
 from bipnet.convert.source import Skipped as Skipped
 from bipnet.convert.source import Source as Source
@@ -20,9 +35,17 @@ SUFFIXES = {
     ".csv": "edge list",
     ".tsv": "edge list",
     ".tab": "edge list",
+    ".graphml": "GraphML",
+    ".konect": "KONECT",
     ".safetensors": "safetensors",
 }
-"""File endings that `open_source` reads (``.pt`` and ``.pth`` are read by `bipnet.torch`)."""
+"""File endings that `open_source` reads (``.pt`` and ``.pth`` are read by `bipnet.torch`).
+
+Files called ``out.NAME``, as KONECT calls its networks, are read as ``.konect`` unless their ending
+is a known one.
+"""
+
+_ELSEWHERE = (".pt", ".pth", ".zarr")
 
 _REFUSED = {
     ".gguf": "GGUF files hold quantised weights; convert the model to safetensors in bfloat16",
@@ -68,13 +91,13 @@ def open_source(path: str | Path, *, orientation: str | None = None) -> Source:
         return _open_folder(path, orientation)
     if not path.exists():
         raise MissingFileError(f"no such file: {path}")
-    suffix = path.suffix.lower()
+    suffix = suffix_of(path)
     if suffix in _REFUSED:
         raise FileFormatError(f"{path}: {_REFUSED[suffix]}")
     if suffix not in SUFFIXES:
         if suffix in (".pt", ".pth"):
             raise FileFormatError(f"{path}: state dicts are opened by bipnet.torch.files")
-        known = ", ".join([*SUFFIXES, ".pt", ".pth"])
+        known = ", ".join([*SUFFIXES, "out.NAME (KONECT)", ".pt", ".pth"])
         raise FileFormatError(f"{path}: unknown kind of file {suffix!r}; bipnet reads {known}")
     if orientation is not None and suffix != ".safetensors":
         raise InputError(
@@ -84,6 +107,14 @@ def open_source(path: str | Path, *, orientation: str | None = None) -> Source:
     if path.stat().st_size == 0:
         raise FileFormatError(f"{path} is empty")
     return _opener(suffix)(path, orientation)
+
+
+def suffix_of(path: Path) -> str:
+    """The ending that says which format a file has: ``.konect`` for ``out.NAME``."""
+    suffix = path.suffix.lower()
+    if suffix not in (*SUFFIXES, *_REFUSED, *_ELSEWHERE) and is_konect(path):
+        return ".konect"
+    return suffix
 
 
 def _open_folder(path: Path, orientation: str | None) -> Source:
@@ -118,6 +149,14 @@ def _opener(suffix: str) -> Callable[[Path, str | None], Source]:
         from bipnet.convert.matrix_market import open_matrix_market
 
         return lambda path, _: open_matrix_market(path)
+    if suffix == ".graphml":
+        from bipnet.convert.graphml import open_graphml
+
+        return lambda path, _: open_graphml(path)
+    if suffix == ".konect":
+        from bipnet.convert.konect import open_konect
+
+        return lambda path, _: open_konect(path)
     from bipnet.convert.edge_list import open_edge_list
 
     return lambda path, _: open_edge_list(path)
@@ -131,7 +170,10 @@ def save_graph(graph: SignedBipartiteGraph, path: str | Path, *, force: bool = F
     OutputExistsError
         The file exists and ``force`` is not set.
     FileFormatError
-        An ending that is not ``.npy .npz .mtx .csv .tsv``.
+        An ending that is not ``.npy .npz .mtx .csv .tsv .graphml .konect``, and no name
+        ``out.NAME``.
+    InputError
+        A format that cannot hold the labels, or the nodes without an edge.
     DTypeError
         A format that cannot hold the dtype of the weights.
 
@@ -154,7 +196,7 @@ def save_graph(graph: SignedBipartiteGraph, path: str | Path, *, force: bool = F
 
 
 def _saver(path: Path) -> Callable[[SignedBipartiteGraph, Path], None]:
-    suffix = path.suffix.lower()
+    suffix = suffix_of(path)
     if suffix == ".npy":
         from bipnet.convert.npy import save_npy
 
@@ -172,6 +214,15 @@ def _saver(path: Path) -> Callable[[SignedBipartiteGraph, Path], None]:
 
         delimiter = "," if suffix == ".csv" else "\t"
         return lambda graph, to: save_edge_list(graph, to, delimiter=delimiter)
+    if suffix == ".graphml":
+        from bipnet.convert.graphml import save_graphml
+
+        return save_graphml
+    if suffix == ".konect":
+        from bipnet.convert.konect import save_konect
+
+        return save_konect
     raise FileFormatError(
-        f"{path}: one graph is written as .npy, .npz, .mtx, .csv or .tsv, not {suffix!r}"
+        f"{path}: one graph is written as .npy, .npz, .mtx, .csv, .tsv, .graphml, .konect or"
+        f" out.NAME, not {suffix!r}"
     )

@@ -101,7 +101,7 @@ def open_edge_list(path: Path) -> SingleMatrixSource:
                         f"{place}: wanted three fields (left node, right node, weight),"
                         f" got {len(row)}"
                     )
-                weight = _number(row[2])
+                weight = number_of(row[2])
                 if weight is None and header is None and not edges.weights:
                     header = tuple(row)
                 elif weight is None:
@@ -174,7 +174,7 @@ def _require_no_isolated_node(
             raise InputError(
                 f"an edge list cannot hold a node without an edge, {side} node"
                 f" {labels[int(isolated[0])]} ({isolated.size} such on that side);"
-                " write .npz or .mtx instead"
+                " write .graphml, .npz or .mtx instead"
             )
 
 
@@ -204,8 +204,8 @@ def _faithful_order(
         else:
             raise InputError(
                 "an edge list numbers nodes as they first appear, and no order of these edges"
-                " would give the matrix back with its rows and columns in order; write .npz or"
-                " .mtx instead"
+                " would give the matrix back with its rows and columns in order; write .graphml,"
+                " .npz or .mtx instead"
             )
     return list(leading | dict.fromkeys(pairs)) if not _is_faithful(pairs) else list(pairs)
 
@@ -220,7 +220,8 @@ def _is_faithful(pairs: Sequence[tuple[int, int]]) -> bool:
     return True
 
 
-def _number(text: str) -> float | int | None:
+def number_of(text: str) -> float | int | None:
+    """The number a text spells, whole if it is written so; None if it spells none."""
     if "_" in text:  # Python would read 1_000; nobody else does
         return None
     try:
