@@ -335,3 +335,51 @@ def test_degenerate_graphs__have_numbers_for_everything(kind: str) -> None:
 def test_bad_input__says_what_was_wanted(call: Callable[[], Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         call()
+
+
+# -- projections -------------------------------------------------------------------------------
+
+
+@settings(max_examples=60, deadline=None)
+@given(matrices())
+def test_projection__counts_shared_neighbours(W: np.ndarray[Any, Any]) -> None:
+    V = np.sign(W)
+    kinds: dict[Any, Any] = {
+        "all": lambda s: s != 0,
+        "same": lambda s: s > 0,
+        "opposite": lambda s: s < 0,
+    }
+    for side, A in zip(SIDES, (V, V.T), strict=True):
+        for shared, chosen in kinds.items():
+            found = measures.projection(W, side, shared)
+            assert np.array_equal(found, found.T)
+            for i, k in itertools.combinations(range(len(A)), 2):
+                assert found[i, k] == chosen(A[i] * A[k]).sum()
+            assert not np.diag(found).any()
+
+
+@settings(max_examples=60, deadline=None)
+@given(matrices())
+def test_sign_correlation__is_the_mean_product_of_signs(W: np.ndarray[Any, Any]) -> None:
+    V = np.sign(W)
+    for side, A in zip(SIDES, (V, V.T), strict=True):
+        found = measures.sign_correlation(W, side)
+        for i, k in itertools.product(range(len(A)), repeat=2):
+            both = (A[i] != 0) & (A[k] != 0)
+            expected = (A[i] * A[k])[both].mean() if both.any() else 0.0
+            assert found[i, k] == pytest.approx(expected, abs=1e-12)
+
+
+def test_projection__is_that_of_networkx() -> None:
+    rng = np.random.default_rng(0)
+    W = np.where(rng.random((9, 7)) < 0.5, rng.normal(size=(9, 7)), 0)
+    graph, left, _ = as_networkx(part(W, None))
+    projected = bipartite.weighted_projected_graph(graph, left)
+    found = measures.projection(W, "left")
+    for i, k in itertools.combinations(range(9), 2):
+        assert found[i, k] == projected.get_edge_data(left[i], left[k], {"weight": 0})["weight"]
+
+
+def test_projection__refuses_another_kind() -> None:
+    with pytest.raises(bipnet.InputError, match="all, same, opposite"):
+        measures.projection([[1]], "left", "both")  # type: ignore[arg-type]

@@ -21,6 +21,8 @@ from bipnet.measures.heterogeneity import strength_degree_slope as strength_degr
 from bipnet.measures.nestedness import nodf as nodf
 from bipnet.measures.pattern import SignPattern as SignPattern
 from bipnet.measures.pattern import sign_pattern as sign_pattern
+from bipnet.measures.projection import projection as projection
+from bipnet.measures.projection import sign_correlation as sign_correlation
 from bipnet.measures.spectrum import Spectrum as Spectrum
 from bipnet.measures.spectrum import spectrum as spectrum
 from bipnet.measures.weights import WeightHistogram as WeightHistogram
