@@ -242,6 +242,22 @@ def test_replicates__are_exchangeable_by_loops_alone_too() -> None:
     assert scipy.stats.chisquare(counts).pvalue > FALSE_ALARM
 
 
+@pytest.mark.parametrize("density", [1.0, 0.5, 0.1, 0.01])
+def test_replicates__run_equally_long_from_every_state(density: float) -> None:
+    rng = np.random.default_rng(0)
+    shape = (90, 80) if density > 0.01 else (600, 500)  # so few that there are no trades
+    W = np.where(rng.random(shape) < density, rng.choice([1.0, -1.0], size=shape), 0)
+    lengths = set()
+    for R in [W, *bipnet.ensemble(W, "G", 3, rng=1)]:
+        found = replicates(R, 1, rng=2)
+        lengths.add((found.steps, found.loops))
+    ((steps, loops),) = lengths
+    assert steps is not None
+    assert steps >= 64
+    assert (steps > 64) == (density < 1)
+    assert (loops == 0) == (density == 1)
+
+
 @pytest.mark.parametrize("null", ["A", "E", "G"])
 def test_significance__p_values_of_draws_are_uniform(null: str) -> None:
     W, n, repetitions = gappy((8, 7)), 4, 500

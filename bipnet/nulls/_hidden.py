@@ -39,7 +39,12 @@ from bipnet.nulls.models import NULL_MODELS
 M = TypeVar("M")
 
 ROUNDS = 64
-"""Rounds of trades of a run either way: the pilot of layers that were trained asks for 20 to 50."""
+"""Rounds of trades of a run either way, if no edge is missing: the pilot of layers that were
+trained asks for 20 to 50. Lines that share fewer columns need more: it is divided by the share of
+pairs that have an edge."""
+
+MOST_ROUNDS = 1024
+"""Where loops take over, as in a pilot."""
 
 
 def replicates(
@@ -64,8 +69,8 @@ def replicates(
     n
         Number of draws.
     steps, loops
-        Rounds of trades, and loops, of a run either way; by default 64 and, where edges are
-        missing, two per node.
+        Rounds of trades, and loops, of a run either way. By default 64 rounds, or more where edges
+        are missing, and then loops: two per node, or one per edge where there are no trades.
 
     Returns
     -------
@@ -90,7 +95,7 @@ def replicates(
     rows = packed_rows(edges, threads)
     free = free_part(edges, rows)
     length = Length(
-        ROUNDS if steps is None else _checked("steps", steps, 1),
+        _default_rounds(free) if steps is None else _checked("steps", steps, 1),
         _default_loops(edges, rows, free) if loops is None else _checked("loops", loops, 0),
     )
     hidden = _hidden_start(edges, rows, free, length, seed, name, threads)
@@ -105,15 +110,20 @@ def _checked(what: str, number: Any, least: int) -> int:
     return int(number)
 
 
+def _default_rounds(free: FreePart) -> int:
+    """The same for all patterns with these degrees, as the free part is."""
+    n_pairs = int((free.left >= 0).sum()) * int((free.right >= 0).sum())
+    return min(MOST_ROUNDS, -(-ROUNDS * n_pairs // max(free.n_edges, 1))) if n_pairs else ROUNDS
+
+
 def _default_loops(edges: Biadjacency, rows: Rows, free: FreePart) -> int:
     """Where trades need not connect all patterns; the same for all of them."""
     if free.n_edges == 0:
         return 0
-    moving = free.of(rows)
-    if is_packed(edges) and trades_connect(edges, moving):
-        return 0
     n_nodes = int((free.left >= 0).sum() + (free.right >= 0).sum())
-    return LOOPS_PER_NODE * n_nodes
+    if not is_packed(edges):
+        return max(LOOPS_PER_NODE * n_nodes, free.n_edges)
+    return 0 if trades_connect(edges, free.of(rows)) else LOOPS_PER_NODE * n_nodes
 
 
 def _hidden_start(

@@ -13,7 +13,7 @@ from bipnet.nulls._spread import IN_CACHE, spread
 from bipnet.nulls.models import NullModel
 
 _BLOCK_EDGES = 1 << 15  # edges that share a random stream
-_TILE_LINES = 8  # cache lines of a row that a tile of columns takes at a time, at the most
+_TILE_LINES = 4  # cache lines of a row that a tile of columns takes at a time, at the most
 _FEWEST_STAGED_LINES = 4  # below, copying a row's stretch takes as long as waiting for it
 _IN_CACHE_BYTES = 1 << 22  # a matrix up to this size is not waited for
 _TASK_WORDS = 1 << 18  # words one task permutes
