@@ -12,6 +12,38 @@ NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
 
 # What a notebook's text says of its numbers, with leeway; run in its kernel after its last cell.
 CHECKS = {
+    "statistics_of_a_trained_layer": """
+assert accuracy > 0.95
+assert never_inked.sum() == 3 and (x_train[:, strongest] > 0).sum() < 5
+
+# Balance: not before training, far from chance after it.
+assert abs(found["before"]["balanced_share"].z[0]) < 4
+assert found["after"]["balanced_share"].z[0] > 15
+assert found["after"]["balanced_share"].p[0] == 1 / 501
+
+# Under all three, before training nothing stands out; after it what the text says.
+for null, table in tested.items():
+    at = table.set_index(["layer", "statistic"])
+    assert not (at.loc["before", "p_adjusted"] <= 0.05).any(), null
+    p, state = at.loc["after", "p_adjusted"], at.loc["after", "state"]
+    signs = ["balanced_share", "clustering+", "clustering-", "nodf+"]
+    assert (state[signs] == ("fixed" if null == "E" else "ok")).all()
+    assert (p.drop(signs) <= 0.05).all(), null
+    if null != "E":
+        assert (p[signs[:3]] <= 0.05).all() and p["nodf+"] > 0.05
+table = tested["E"].set_index(["layer", "statistic"])
+assert table.loc[("after", "strength_slope+ right"), "observed"] > 1.5
+assert table.loc[("after", "strength_slope- right"), "observed"] < 0
+
+# Signs alone make most of the first singular value.
+null = table.loc[("after", "singular_value"), "null_mean"]
+assert 0.8 < null / table.loc[("after", "singular_value"), "observed"] < 0.97
+
+# Pixels: three of four, and none without ink.
+assert 0.6 * 64 < beyond.sum() < 0.9 * 64
+assert not beyond[never_inked.reshape(8, 8)].any()
+assert one.z[never_inked].max() < np.median(one.z)
+""",
     "null_models_on_any_matrix": """
 # Signs are kept by B, E and F, and so is the share; nothing else comes near the data.
 assert abs(np.array([shares[null] for null in "BEF"]) - observed).max() < 1e-12
