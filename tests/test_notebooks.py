@@ -44,6 +44,20 @@ assert 0.6 * 64 < beyond.sum() < 0.9 * 64
 assert not beyond[never_inked.reshape(8, 8)].any()
 assert one.z[never_inked].max() < np.median(one.z)
 """,
+    "your_own_null_model_or_statistic": """
+under_d = bipnet.significance(W, own, null="D", n=500, rng=1)
+assert under_d["mean dominance"].z[0] < -2 and under_d["mean dominance"].p[0] < 0.05
+assert not (under_d["dominance"].p_adjusted <= 0.05).any()
+under_e = bipnet.significance(W, own, null="E", n=50, rng=1)
+assert (under_e["dominance"].state == "constant").all()
+assert known.is_fixed_by(bipnet.NULL_MODELS["C"].preserves)
+assert not known.is_fixed_by(bipnet.NULL_MODELS["D"].preserves)
+
+# The right null model passes the test of uniformity, the lopsided one does not.
+assert len(list(outcomes(small))) == 18
+assert p_right > 1e-4 and p_wrong < 1e-10
+assert z > 15 and p == 1 / 401
+""",
     "null_models_on_any_matrix": """
 # Signs are kept by B, E and F, and so is the share; nothing else comes near the data.
 assert abs(np.array([shares[null] for null in "BEF"]) - observed).max() < 1e-12
