@@ -17,6 +17,7 @@ import tiny_models
 
 import bipnet
 from bipnet.bench.cases import Case, make_matrix
+from bipnet.measures import STATISTICS
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "benchmarks"
 TINY = ["--hidden=32", "--intermediate=80", "--layers=2", "--heads=4", "--kv-heads=2"]
@@ -149,3 +150,15 @@ def test_language_probes__find_what_the_naive_loop_finds(tmp_path: Path) -> None
         assert row["f1"] == pytest.approx(row["f1 naive"], abs=0.02)
         assert row["ratio"] == pytest.approx(row["naive s"] / row["bipnet s"])
     assert "classifier" in said
+
+
+def test_measures__give_what_networkx_gives(tmp_path: Path) -> None:
+    pytest.importorskip("networkx")
+    out = tmp_path / "measures.json"
+    text = script("measures.py", "--sizes", "30x20", "--peer-size", "20x15", "-o", out).stdout
+    assert "Robins-Alexander" in text
+    found = json.loads(out.read_text(encoding="utf-8"))
+    names = [row["statistic"] for row in found["catalogue"]]
+    assert names == list(STATISTICS)
+    assert len(found["networkx"]) == 3
+    assert all(row["ratio"] > 0 for row in found["networkx"])

@@ -21,7 +21,7 @@ _SIDES: tuple[Side, Side] = ("left", "right")
 
 
 @click.command(
-    epilog="Examples: bipnet stats model.safetensors --layers '*lin1*' --json; bipnet stats"
+    epilog="Example: bipnet stats model.safetensors --layers '*lin1*' --json; bipnet stats"
     " trained.npy --significance G -n 200 --before untrained.npy -o table.parquet"
 )
 @click.argument("input", type=options.INPUT, required=False)
