@@ -451,6 +451,16 @@ def test_significance__goes_on_where_it_was(
         bipnet.significance(W, ["nodf+", "s+ left"], "A", 12, rng=5, resume=path)
 
 
+def test_significance__keeps_values_in_a_file_alone(tmp_path: Path) -> None:
+    with pytest.raises(bipnet.OutputExistsError, match="is a folder"):
+        bipnet.significance(gappy(), ["nodf+"], "A", 3, resume=tmp_path)
+    with pytest.raises(bipnet.MissingFileError, match="make it first"):
+        bipnet.significance(gappy(), ["nodf+"], "A", 3, resume=tmp_path / "no" / "values")
+    (tmp_path / "empty").touch()
+    with pytest.raises(bipnet.FileFormatError, match="is damaged"):
+        bipnet.significance(gappy(), ["nodf+"], "A", 3, resume=tmp_path / "empty")
+
+
 # -- the command line --------------------------------------------------------------------------
 
 

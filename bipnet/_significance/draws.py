@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bipnet._atomic import new_file
+from bipnet._atomic import new_file, require_free_output
 from bipnet._progress import progress_bar
-from bipnet.errors import FileFormatError, FrozenWarning, InputError
+from bipnet.errors import FileFormatError, FrozenWarning, InputError, OutputExistsError
 from bipnet.graph import SignedBipartiteGraph
 from bipnet.measures.catalogue import Described, Statistic
 
@@ -126,6 +126,9 @@ class Kept:
     """A file of the values found so far (safetensors): the same test goes on where it was."""
 
     def __init__(self, path: Path, identity: Mapping[str, Any]) -> None:
+        if path.is_dir():
+            raise OutputExistsError(f"values of draws go into a file, and {path} is a folder")
+        require_free_output(path, force=True)  # before the work, not after it
         self._path = path
         text = json.dumps(identity, sort_keys=True, default=str)
         self._key = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

@@ -99,6 +99,8 @@ def significance(
     InputError, DTypeError
         As in `bipnet.randomize`; an unknown statistic (the error lists all), alternative or
         correction; a function that gives no finite numbers; a file of another test.
+    OutputExistsError, MissingFileError
+        ``resume`` is a folder, or its folder does not exist.
 
     Notes
     -----
