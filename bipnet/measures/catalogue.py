@@ -303,5 +303,5 @@ def named_statistic(name: str) -> Statistic:
     if name in STATISTICS:
         return STATISTICS[name]
     near = difflib.get_close_matches(str(name), STATISTICS, n=3, cutoff=0.5)
-    hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ";"
+    hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else "."
     raise InputError(f"there is no statistic {name!r}{hint} There are: {', '.join(STATISTICS)}")
