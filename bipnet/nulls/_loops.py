@@ -32,9 +32,10 @@ leaves of anything (`_equilibrium.REMEMBERED`)."""
 
 LONG_LOOPS = 256
 """Long loops among these in each component, the lazy half counted; in small ones every second loop
-is long. On a torus of 1024 nodes, the slowest case known, the winding numbers of the most extreme
-pattern relax in 10 that are not lazy; their start is 24 spreads away, and ln(24 / 0.001) relaxation
-times are 100."""
+is long. On a torus of 1024 nodes the winding numbers of the most extreme pattern relax in 10 that
+are not lazy; their start is 24 spreads away, and ln(24 / 0.001) relaxation times are 100. It is not
+enough for every shape: on a ring of 1000 x 6 nodes a walk is back at its start before it has been
+around, and in a cactus of many rings each has windings of its own. No overlap shows that."""
 
 _LONGEST = 16
 """Edges of a long loop, per node of the graph, after which it is given up. On random signs, bands
