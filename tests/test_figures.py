@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.stats
 
 matplotlib = pytest.importorskip("matplotlib")
 pd = pytest.importorskip("pandas")
@@ -441,3 +442,12 @@ def test_losses__without_binarised_networks_are_not_made_up(
 
 def test_grid__of_the_made_up_tables_is_dense_near_one() -> None:
     assert sum(p >= 0.9 for p in REMOVED) > len(REMOVED) / 2
+
+
+def test_rank_correlation__of_losses_that_are_equal_but_for_rounding_ties_them() -> None:
+    shares = [(0.3 - 0.2, 0.1), (0.4 - 0.3, 0.2), (0.1, 0.3), (0.5, 0.05), (0.6, 0.5)]
+    losses = [PairLoss("0", str(k), 0.99, x, y, 10) for k, (x, y) in enumerate(shares, start=1)]
+    x, y = np.array(shares).round(9).T
+    assert len(set(x.tolist())) == 3
+    assert len({a for a, _ in shares}) == 5
+    assert rank_correlation(losses) == pytest.approx(scipy.stats.spearmanr(x, y).statistic)

@@ -119,6 +119,30 @@ def test_tables__of_somebody_else_are_left_alone(tmp_path: Path) -> None:
     assert mine.read_bytes() == b"mine"
 
 
+def test_force__removes_what_a_run_has_written_and_nothing_else(tmp_path: Path) -> None:
+    output = tmp_path / "r"
+    for name in ("tables/mine.csv", "figures/mine.png", "figures/figure-99.png"):
+        (output / name).parent.mkdir(parents=True, exist_ok=True)
+        (output / name).write_bytes(b"mine")
+    run_of(output, 7, tables_only=True, force=True)  # no run has been here before
+    assert (output / "figures" / "figure-99.png").read_bytes() == b"mine"
+    other = {"datasets": ("digits",), "output": output, "n_workers": 1, "tables_only": True}
+    reproduce((1,), settings=Settings(networks=1, seed=8), force=True, **other)
+    assert not (output / "tables" / "figure-07.parquet").exists()
+    assert (output / "tables" / "figure-01.parquet").exists()
+    for name in ("tables/mine.csv", "figures/mine.png"):
+        assert (output / name).read_bytes() == b"mine"
+
+
+def test_tables__under_the_name_of_another_are_refused(tmp_path: Path) -> None:
+    output = tmp_path / "r"
+    run_of(output, 7, tables_only=True)
+    table = (output / "tables" / "figure-07.parquet").read_bytes()
+    (output / "tables" / "figure-11.parquet").write_bytes(table)
+    with pytest.raises(InputError, match=r"figure-11\.parquet cannot be read \(its digest"):
+        run_of(output, 7, tables_only=True)
+
+
 # -- where results cannot go ---------------------------------------------------------------------
 
 

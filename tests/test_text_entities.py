@@ -359,6 +359,9 @@ def test_bad_options__are_refused(options: dict[str, Any], says: str) -> None:
         TokenClassification(sentences([3]), tokenizer, model, **options)
     with pytest.raises(InputError, match="no sentences to score"):
         TokenClassification([], tokenizer, model)
+    for strange in ("abc", [(("a",), ("O",))]):
+        with pytest.raises(InputError, match="sentence 0 must be a Sentence of words and tags"):
+            TokenClassification(strange, tokenizer, model)  # type: ignore[arg-type]
     with pytest.raises(InputError, match=r"SimpleNamespace does not tell .* a fast tokenizer"):
         TokenClassification(sentences([3]), SimpleNamespace(), model)
 

@@ -335,6 +335,23 @@ def test_signed__chooses_the_models(signed: Any, models: set[str]) -> None:
     assert len(table) == 2
 
 
+@pytest.mark.parametrize("make", [list, np.array, torch.tensor])
+def test_levels__come_in_any_container(make: Any) -> None:
+    levels = make([0.0, 0.5])
+    table = probe(nn.Linear(5, 4), steady, "prune", levels=levels, signed=False)
+    assert table["fraction_removed"].tolist()[1:] == [0.0, 0.5]
+    table = probe(nn.Linear(5, 4), steady, "prune", levels=make([0.5])[0], signed=False)
+    assert table["fraction_removed"].tolist()[1:] == [0.5]
+
+
+def test_error_of_an_evaluator__says_at_which_point() -> None:
+    model = nn.Linear(5, 4)
+    evaluate = bipnet.torch.Accuracy([(torch.full((3, 5), 99.0), torch.tensor([0, 1, 2]))])
+    says = r"logits are NaN.*\(for probe 'noise' at noise level 3e\+38"
+    with pytest.raises(bipnet.InputError, match=says):
+        probe(model, evaluate, "noise", levels=[3e38], signed=False, n_realizations=1, rng=1)
+
+
 @quiet
 def test_levels__are_the_papers_by_default() -> None:
     assert len(PRUNE_LEVELS) == 23

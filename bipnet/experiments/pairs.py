@@ -139,7 +139,8 @@ def spearman(losses: Iterable[PairLoss]) -> float:
         for loss in losses
         if loss.binarised is not None and loss.randomised is not None
     ]
-    x, y = np.array(both, dtype=float).reshape(-1, 2).T
+    # Differences of equal shares are equal but for rounding: without this they would not tie.
+    x, y = np.array(both, dtype=float).reshape(-1, 2).T.round(9)
     if len(x) < 2 or np.ptp(x) == 0 or np.ptp(y) == 0:
         return float("nan")
     return round(float(spearmanr(x, y).statistic), 12)  # a perfect one is 1, not 0.9999...

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import reprlib
-import shutil
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -23,6 +23,8 @@ from bipnet.experiments.jobs import Job, Runner
 
 PROTOCOL = "protocol.json"
 _DIGEST = b"digest"
+_OURS = re.compile(r"(figure-\d\d(-[a-z]+)?|layer-map)\.(parquet|csv|png|pdf)")
+"""Names of the tables and pictures that a run writes."""
 _LONGEST = 1000  # characters about differences: a damaged file may hold anything
 
 
@@ -185,7 +187,7 @@ class ResultsFolder:
         folder = self.subfolder("tables")
         arrow = pa.Table.from_pandas(table, preserve_index=False)
         text = json.dumps(self._protocol, sort_keys=True)
-        added = {b"protocol": text, _DIGEST: _digest(table)}
+        added = {b"protocol": text, _DIGEST: _digest(name, table)}
         arrow = arrow.replace_schema_metadata({**(arrow.schema.metadata or {}), **added})
         with new_file(folder / f"{name}.parquet", force=True) as partial:
             pq.write_table(arrow, partial)
@@ -212,7 +214,7 @@ class ResultsFolder:
                 metadata = pq.read_schema(path).metadata or {}
                 protocol = json.loads(metadata.get(b"protocol", b"null"))
                 table = pd.read_parquet(path)
-                if metadata.get(_DIGEST) != _digest(table):
+                if metadata.get(_DIGEST) != _digest(name, table):
                     raise InputError("its digest is another one")
             except Exception as error:  # of damaged bytes the readers raise anything
                 raise InputError(
@@ -227,8 +229,13 @@ class ResultsFolder:
         return found
 
     def _clear(self) -> None:
+        """Remove what a run of another protocol has written here, and nothing else."""
+        if not (self.path / PROTOCOL).is_file():
+            return  # no run has: whatever is here is the user's
         for name in ("tables", "figures"):
-            shutil.rmtree(self.path / name, ignore_errors=True)
+            for path in (self.path / name).glob("*"):
+                if _OURS.fullmatch(path.name):
+                    path.unlink()
         (self.path / "report.html").unlink(missing_ok=True)
 
     def _before(self) -> dict[str, Any] | None:
@@ -276,9 +283,10 @@ def _difference(name: str, before: Any, now: Any) -> str:
     return f"{name} was {reprlib.repr(before)} and is {reprlib.repr(now)}"
 
 
-def _digest(table: pd.DataFrame) -> bytes:
-    """Of all that a table holds: one whose file is damaged can often be read, as another one."""
-    columns = [(name, str(dtype)) for name, dtype in table.dtypes.items()]
-    digest = hashlib.blake2b(repr(columns).encode(), digest_size=16)
+def _digest(name: str, table: pd.DataFrame) -> bytes:
+    """Of a table's name and all it holds: one whose file is damaged can often be read, as another
+    one, and one under another's name always."""
+    columns = [(column, str(dtype)) for column, dtype in table.dtypes.items()]
+    digest = hashlib.blake2b(repr((name, columns)).encode(), digest_size=16)
     digest.update(pd.util.hash_pandas_object(table).to_numpy().tobytes())
     return digest.hexdigest().encode()

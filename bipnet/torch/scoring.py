@@ -79,7 +79,11 @@ class Scorer:
     def __call__(self, what: str, values: dict[Part, Any] | None = None) -> float:
         """The score with ``values`` put in; ``what`` names the point in an error."""
         with replaced(values or {}):
-            score = _checked_score(self._evaluate(self._model), what)
+            try:
+                found = self._evaluate(self._model)
+            except InputError as error:  # of an evaluator of ours, which knows no points
+                raise InputError(f"{error} (for {what})") from error
+            score = _checked_score(found, what)
         self.done()
         return score
 

@@ -156,6 +156,8 @@ class Treatment:
         """Levels that this probe can have, each once; its default ones for None."""
         if levels is None:
             return list(self.default_levels)
+        if hasattr(levels, "tolist"):  # an array's or a tensor's own numbers
+            levels = levels.tolist()
         try:
             given = [levels] if isinstance(levels, (int, float)) else list(levels)
         except TypeError:

@@ -225,6 +225,11 @@ def _label_names(config: Any) -> list[str]:
 
 
 def _tags(number: int, sentence: Sentence) -> list[str]:
+    if not isinstance(sentence, Sentence):
+        raise InputError(
+            f"sentence {number} must be a Sentence of words and tags (`read_conll` gives them), got"
+            f" {sentence!r:.60}"
+        )
     try:
         return as_iob2(sentence.tags)
     except TagError as error:
