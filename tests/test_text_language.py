@@ -204,3 +204,18 @@ def test_bad_models__are_refused() -> None:
         decoder.bias[0] = torch.nan
     with pytest.raises(InputError, match="logits are NaN"):
         evaluate(model)
+
+
+def test_causal_lm__refuses_a_model_that_sees_what_it_is_to_predict() -> None:
+    tokenizer = tiny_models.tokenizer()
+    text = "a b c a b d a " * 9
+    for model in (tiny_models.bert("MaskedLM"), tiny_models.distilbert("MaskedLM")):
+        evaluate = CausalLM(text, tokenizer, model)
+        with pytest.raises(InputError, match=r"is not causal: .* MaskedLM"):
+            evaluate(model)
+        with pytest.raises(InputError, match="is not causal"), evaluate.reusing(model, []):
+            pass
+    causal = tiny_models.gpt2()
+    for dtype in (torch.float32, torch.bfloat16, torch.float16):
+        assert CausalLM(text, tokenizer, causal)(causal.to(dtype)) > 0
+    assert CausalLM("a a", tokenizer, causal).score(causal.float()).n_tokens >= 1

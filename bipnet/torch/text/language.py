@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
+from weakref import WeakSet
 
 import torch
 from torch import nn
@@ -22,6 +23,8 @@ Measure = Literal["loss", "perplexity"]
 E = TypeVar("E", bound="_LanguageEvaluator")
 
 _DEFAULT_BLOCK = 512
+_LOOKED_AT = 16  # tokens of a block that tell whether a model is causal
+_ROUNDING = 64  # units of rounding that the same numbers may differ by
 _AT_ONCE = 256  # predictions: all of a batch over a large vocabulary take gigabytes in float64
 
 
@@ -129,7 +132,7 @@ class CausalLM(_LanguageEvaluator):
     Raises
     ------
     InputError
-        A text of fewer than two tokens.
+        A text of fewer than two tokens; when scored, a model that is not causal.
 
     Examples
     --------
@@ -161,17 +164,50 @@ class CausalLM(_LanguageEvaluator):
         budget: int = DEFAULT_BUDGET,
     ) -> None:
         blocks = _blocks(texts, tokenizer, model, max_length, n_special=0)
+        filler = filler_of(getattr(model, "config", model), tokenizer)
+        begun = list(blocks[0][:_LOOKED_AT])
+        other = next((token for token in begun if token != begun[-1]), int(begun[-1] == 0))
+        self._known: WeakSet[nn.Module] = WeakSet()
+        self._two_ends = Passes(
+            [model_inputs([begun, [*begun[:-1], other]], filler)], _vocabulary_logits, device=device
+        )
         # The token after each place, plus 1; 0 where nothing is predicted.
         targets = [[token + 1 for token in block[1:]] + [0] for block in blocks]
         super().__init__(
             blocks,
             targets,
-            filler_of(getattr(model, "config", model), tokenizer),
+            filler,
             measure=measure,
             device=device,
             batch_tokens=batch_tokens,
             budget=budget,
         )
+
+    def score(self, model: nn.Module) -> LanguageScore:
+        """Loss and perplexity."""
+        self._require_causal(model)
+        return super().score(model)
+
+    @contextmanager
+    def reusing(self, model: nn.Module, changed: Sequence[torch.Tensor]) -> Iterator[CausalLM]:
+        """While only ``changed`` parameters change, compute only what they can change."""
+        self._require_causal(model)  # before what lies ahead of these is replayed
+        with super().reusing(model, changed):
+            yield self
+
+    def _require_causal(self, model: nn.Module) -> None:
+        """The loss of a model that sees the token which it is to predict means nothing."""
+        if model in self._known:
+            return
+        (logits,) = self._two_ends.outputs(model)
+        one, other = logits[0, :-1], logits[1, :-1]
+        slack = _ROUNDING * torch.finfo(logits.dtype).eps * float(logits.abs().max())
+        if float((one - other).abs().max()) > slack:
+            raise InputError(
+                f"{type(model).__name__} is not causal: what it gives for a token changes with the"
+                " tokens after it; a masked model is scored by MaskedLM"
+            )
+        self._known.add(model)
 
 
 class MaskedLM(_LanguageEvaluator):
