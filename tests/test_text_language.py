@@ -197,7 +197,9 @@ def test_bad_models__are_refused() -> None:
     evaluate = MaskedLM("anna met", tokenizer, model)
     with pytest.raises(InputError, match=r"must give \(n, tokens, vocabulary\) logits, got \(1, 2"):
         evaluate(tiny_models.bert("SequenceClassification"))
-    with pytest.raises(InputError, match=r"gives token \d+, the model knows 3 tokens: it is anoth"):
+    with pytest.raises(
+        InputError, match=r"gives token \d+, the model has logits of 3: it is anoth"
+    ):
         evaluate(tiny_models.bert("TokenClassification", num_labels=3))
     decoder: Any = model.get_submodule("cls.predictions")
     with torch.no_grad():

@@ -95,7 +95,11 @@ _LANGUAGE = (5, 9)
     metavar="ADDRESS",
     help="Work on this Dask cluster, whose workers see the same data folder.",
 )
-@click.option("--tables-only", is_flag=True, help="Leave out pictures and report.")
+@click.option(
+    "--tables-only",
+    is_flag=True,
+    help="Leave out pictures and report; those of earlier runs stay as they are.",
+)
 @options.force
 @options.as_json
 def reproduce(
