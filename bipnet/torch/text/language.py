@@ -328,6 +328,6 @@ def _require_vocabulary(logits: torch.Tensor, tokens: torch.Tensor) -> None:
     largest = int(tokens.max()) if len(tokens) else 0
     if largest >= logits.shape[-1]:
         raise InputError(
-            f"the tokenizer gives token {largest}, the model has logits of {logits.shape[-1]}: it is"
-            " another model's tokenizer, or the model has no head over the vocabulary"
+            f"the tokenizer gives token {largest}, the model has logits of {logits.shape[-1]}: it"
+            " is another model's tokenizer, or the model has no head over the vocabulary"
         )
