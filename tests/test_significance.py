@@ -258,6 +258,21 @@ def test_replicates__run_equally_long_from_every_state(density: float) -> None:
     assert (loops == 0) == (density == 1)
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_replicates__run_equally_long_from_every_pattern_there_is(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    shape = int(rng.integers(3, 6)), int(rng.integers(3, 6))
+    W = np.where(rng.random(shape) < rng.uniform(0.5, 1), rng.choice([1.0, -1.0], size=shape), 0)
+    lengths = set()
+    for pattern in oracles.sign_patterns(W):
+        state = np.zeros_like(W)
+        for cell, sign in pattern.items():
+            state[cell] = sign
+        found = replicates(state, 1, rng=1)
+        lengths.add((found.steps, found.loops))
+    assert len(lengths) == 1
+
+
 @pytest.mark.parametrize("null", ["A", "E", "G"])
 def test_significance__p_values_of_draws_are_uniform(null: str) -> None:
     W, n, repetitions = gappy((8, 7)), 4, 500

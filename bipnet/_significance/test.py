@@ -70,7 +70,8 @@ def significance(
         Number of draws; no p-value is below 1 / (n + 1).
     rng, name, steps, loops
         As in `bipnet.randomize`. Under G, and if ``exact``, steps and loops are those of a run
-        either way: 64 rounds of trades, more where edges are missing, and then loops too.
+        either way: 64 rounds of trades, more where edges are missing, and then loops too. Numbers
+        of your own must not be chosen by a look at the signs.
     exact
         Under G: draw from a hidden state that data and draws share (Besag & Clifford 1989), which
         makes p-values exact however slowly the chain mixes; longer runs buy power alone. False:

@@ -71,6 +71,7 @@ def replicates(
     steps, loops
         Rounds of trades, and loops, of a run either way. By default 64 rounds, or more where edges
         are missing, and then loops: two per node, or one per edge where there are no trades.
+        Numbers of your own must not be chosen by a look at the signs of ``W``.
 
     Returns
     -------
