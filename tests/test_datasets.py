@@ -150,6 +150,8 @@ def test_image_dataset__leaves_the_callers_arrays_writable() -> None:
     images, labels = np.zeros((2, 3, 3)), np.array([0, 1])
     make(test_images=images, test_labels=labels, train_images=np.zeros((6, 3, 3)))
     images[0], labels[0] = 1, 1
+    assert images[0].all()
+    assert labels[0] == 1
 
 
 @pytest.mark.parametrize(
@@ -493,7 +495,7 @@ def test_download__fills_up_a_folder_with_files_missing(
     (write_tiny(tmp_path) / "train-labels-idx1-ubyte").unlink()
     put_torchvision(monkeypatch, lambda folder, name: write_tiny(folder))
     load_dataset("mnist", data_dir=tmp_path, download=True)
-    load_dataset("mnist", data_dir=tmp_path)
+    assert len(load_dataset("mnist", data_dir=tmp_path).train_labels)
 
 
 def test_download__is_never_tried_unasked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

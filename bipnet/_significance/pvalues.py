@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -21,14 +21,14 @@ def checked_alternative(alternative: str) -> Alternative:
     if alternative not in get_args(Alternative):
         known = ", ".join(get_args(Alternative))
         raise InputError(f"alternative must be one of {known}, got {alternative!r}")
-    return alternative  # type: ignore[return-value]  # just checked
+    return cast(Alternative, alternative)
 
 
 def checked_correction(correction: str | None) -> Correction | None:
     if correction not in (None, *get_args(Correction)):
         known = ", ".join(get_args(Correction))
         raise InputError(f"correction must be None or one of {known}, got {correction!r}")
-    return correction  # type: ignore[return-value]  # just checked
+    return cast("Correction | None", correction)
 
 
 def p_values(observed: Values, drawn: Values, alternative: Alternative) -> Values:

@@ -26,7 +26,13 @@ from bipnet._streams import STREAM_VERSION, RNGLike, Seed, resolve_seed
 from bipnet._threads import usable_threads
 from bipnet.errors import InputError
 from bipnet.graph import SignedBipartiteGraph
-from bipnet.measures.catalogue import Described, Statistic, graph_statistics, named_statistic
+from bipnet.measures.catalogue import (
+    Described,
+    Of,
+    Statistic,
+    graph_statistics,
+    named_statistic,
+)
 from bipnet.nulls import ensemble
 from bipnet.nulls._hidden import replicates
 from bipnet.nulls.models import NullModel, null_model
@@ -120,9 +126,10 @@ def significance(
     alternative, correction = checked_alternative(alternative), checked_correction(correction)
     if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
         raise InputError(f"n must be a positive number of draws, got {n!r}")
-    graph = W if isinstance(W, SignedBipartiteGraph) else SignedBipartiteGraph(W, copy=False)
+    described = Described(W)
+    graph = described.graph
     chosen = _chosen(statistics)
-    observed = values_of(Described(graph), chosen)
+    observed = values_of(described, chosen)
     chosen = {name: _placed(one, observed[name], graph) for name, one in chosen.items()}
     to_draw = {name: one for name, one in chosen.items() if not one.is_fixed_by(model.preserves)}
     seed = resolve_seed(rng)
@@ -192,13 +199,13 @@ def _placed(one: Statistic, values: Values, graph: SignedBipartiteGraph) -> Stat
     """An own statistic with many values is one of the nodes of the side that has as many."""
     if one.of != "graph" or len(values) == 1:
         return one
-    sides = [side for side in ("left", "right") if len(values) == getattr(graph, f"n_{side}")]
-    if not sides:
+    sides: dict[int, Of] = {graph.n_right: "right", graph.n_left: "left"}
+    if len(values) not in sides:
         raise InputError(
             f"statistic {one.name!r} gives {len(values)} values: one was wanted, or one for each of"
             f" {graph.n_left} left or {graph.n_right} right nodes"
         )
-    return replace(one, of=sides[0])  # type: ignore[arg-type]  # a side
+    return replace(one, of=sides[len(values)])
 
 
 def _tested(

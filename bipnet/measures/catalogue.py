@@ -38,7 +38,7 @@ class Described:
 
     def __init__(self, W: Any) -> None:
         self.graph: SignedBipartiteGraph = as_graph(W)
-        self._cycles: dict[str, tuple[Counts, Counts]] = {}
+        self._cycles: dict[Side, tuple[Counts, Counts]] = {}
         self._spectrum: Spectrum | None = None
 
     def cycles(self, side: Side) -> tuple[Counts, Counts]:
@@ -50,7 +50,7 @@ class Described:
     def cycle_totals(self) -> tuple[int, int]:
         """Balanced and unbalanced butterflies of the graph; each goes through two of a side."""
         known = next(iter(self._cycles), smaller_side(self.graph))
-        balanced, unbalanced = self.cycles(known)  # type: ignore[arg-type]  # its keys are sides
+        balanced, unbalanced = self.cycles(known)
         return int(balanced.sum()) // 2, int(unbalanced.sum()) // 2
 
     def spectrum(self) -> Spectrum:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -73,14 +74,20 @@ def make_plan(
                 f"null model {model.letter} is an exact draw without a chain: leave {what} out"
                 " (only G takes them)"
             )
-        if isinstance(number, bool) or not isinstance(number, (int, np.integer)) or number < least:
-            kind = "positive" if least else "non-negative"
-            raise InputError(f"{what} must be a {kind} integer, got {number!r}")
+        checked_count(what, number, least)
     if model.exact:
         return Plan(model, method, None, seed, name, index)
     rows = packed_rows(matrix, n_threads)
     length = _length(matrix, rows, method, steps, loops, n_threads)
     return Plan(model, method, length, seed, name, index, rows)
+
+
+def checked_count(what: str, number: Any, least: int) -> int:
+    """A number of steps (``least`` 1) or of loops (0)."""
+    if isinstance(number, bool) or not isinstance(number, (int, np.integer)) or number < least:
+        kind = "positive" if least else "non-negative"
+        raise InputError(f"{what} must be a {kind} integer, got {number!r}")
+    return int(number)
 
 
 def _length(

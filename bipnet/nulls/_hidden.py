@@ -23,13 +23,12 @@ from bipnet._biadjacency import Biadjacency
 from bipnet._check import open_matrix
 from bipnet._streams import RNGLike, Seed, resolve_seed
 from bipnet._threads import usable_threads
-from bipnet.errors import InputError
 from bipnet.nulls._cells import is_packed
 from bipnet.nulls._connected import trades_connect
-from bipnet.nulls._draw import Plan
+from bipnet.nulls._draw import Plan, checked_count
 from bipnet.nulls._free import FreePart
 from bipnet.nulls._loops import LOOPS_PER_NODE
-from bipnet.nulls._pilot import free_part
+from bipnet.nulls._pilot import MOST_ROUNDS_BEFORE_LOOPS, free_part
 from bipnet.nulls._randomize import Ensemble
 from bipnet.nulls._rows import Rows, packed_rows
 from bipnet.nulls._signs import Length, draw_signs_backward
@@ -42,9 +41,6 @@ ROUNDS = 64
 """Rounds of trades of a run either way, if no edge is missing: the pilot of layers that were
 trained asks for 20 to 50. Lines that share fewer columns need more: it is divided by the share of
 pairs that have an edge."""
-
-MOST_ROUNDS = 1024
-"""Where loops take over, as in a pilot."""
 
 
 def replicates(
@@ -96,8 +92,8 @@ def replicates(
     rows = packed_rows(edges, threads)
     free = free_part(edges, rows)
     length = Length(
-        _default_rounds(free) if steps is None else _checked("steps", steps, 1),
-        _default_loops(edges, rows, free) if loops is None else _checked("loops", loops, 0),
+        _default_rounds(free) if steps is None else checked_count("steps", steps, 1),
+        _default_loops(edges, rows, free) if loops is None else checked_count("loops", loops, 0),
     )
     hidden = _hidden_start(edges, rows, free, length, seed, name, threads)
     model = NULL_MODELS["G"]
@@ -105,16 +101,14 @@ def replicates(
     return Ensemble(hidden, rebuild, plan, n, threads)
 
 
-def _checked(what: str, number: Any, least: int) -> int:
-    if isinstance(number, bool) or not isinstance(number, (int, np.integer)) or number < least:
-        raise InputError(f"{what} must be an integer from {least} on, got {number!r}")
-    return int(number)
-
-
 def _default_rounds(free: FreePart) -> int:
     """The same for all patterns with these degrees, as the free part is."""
     n_pairs = int((free.left >= 0).sum()) * int((free.right >= 0).sum())
-    return min(MOST_ROUNDS, -(-ROUNDS * n_pairs // max(free.n_edges, 1))) if n_pairs else ROUNDS
+    return (
+        min(MOST_ROUNDS_BEFORE_LOOPS, -(-ROUNDS * n_pairs // max(free.n_edges, 1)))
+        if n_pairs
+        else ROUNDS
+    )
 
 
 def _default_loops(edges: Biadjacency, rows: Rows, free: FreePart) -> int:
