@@ -23,6 +23,9 @@ COLUMNS = (
 )  # fmt: skip
 """Of `Significance.rows` and `to_frame`."""
 
+BEYOND = 0.05
+"""Adjusted p-value up to which a node is counted as beyond chance."""
+
 STATES = {
     "ok": "",
     "fixed": "fixed by this null model",
@@ -59,6 +62,28 @@ class Tested:
     p: Values
     p_adjusted: Values
     state: npt.NDArray[np.str_]
+
+    def cells(self) -> tuple[str, str, str, str, str, str]:
+        """Observed, null mean, null sd, z, adjusted p and a remark, as texts for a table.
+
+        Of a statistic of nodes the remark alone: how many are beyond chance at 5 %.
+        """
+        tested = self.state == "ok"
+        remark = STATES[str(self.state[0])] if not tested.any() else ""
+        if self.side != "graph":
+            beyond = int((self.p_adjusted[tested] <= BEYOND).sum())
+            rest = int((~tested).sum())
+            count = (
+                f"{beyond} of {len(tested)} {self.side} nodes beyond chance at {100 * BEYOND:g} %"
+            )
+            same = f" ({rest} are the same in all draws)" if rest else ""
+            return "", "", "", "", "", remark or f"{count}{same}"
+        observed, mean, sd = self.observed[0], self.null_mean[0], self.null_sd[0]
+        if remark == STATES["fixed"]:
+            return f"{observed:.5g}", "", "", "", "", remark
+        z = "-" if not np.isfinite(self.z[0]) else f"{self.z[0]:.2f}"
+        p = "-" if not tested[0] else f"{self.p_adjusted[0]:.3g}"
+        return f"{observed:.5g}", f"{mean:.5g}", f"{sd:.3g}", z, p, remark
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,9 +170,9 @@ class Significance:
         if self.name:
             head = f"{self.name}: {head}"
         corrected = f", p corrected ({self.correction})" if self.correction else ""
-        lines = [head, f"{'':<28}{'observed':>12}{'null mean':>12}{'null sd':>11}{'z':>9}{'p':>9}"]
-        for one in self.statistics.values():
-            lines.append(_node_line(one) if one.side != "graph" else _line(one))
+        header = ("observed", "null mean", "null sd", "z", "p", "")
+        lines = [head, _line("", header)]
+        lines += [_line(one.name, one.cells()) for one in self.statistics.values()]
         lines.append(f"alternative: {self.alternative}{corrected}")
         return "\n".join(lines)
 
@@ -156,22 +181,9 @@ def _number(value: np.float64) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def _line(one: Tested) -> str:
-    state = str(one.state[0])
-    text = f"{one.name:<28}{one.observed[0]:>12.5g}"
-    if state == "fixed":
-        return f"{text}  {STATES[state]}"
-    text += f"{one.null_mean[0]:>12.5g}{one.null_sd[0]:>11.3g}"
-    if state == "constant":
-        return f"{text}  {STATES[state]}"
-    z = "-" if not np.isfinite(one.z[0]) else f"{one.z[0]:.2f}"
-    return f"{text}{z:>9}{one.p_adjusted[0]:>9.3g}"
-
-
-def _node_line(one: Tested) -> str:
-    if (one.state == "fixed").all():
-        return f"{one.name:<28}  {STATES['fixed']}"
-    tested = one.state == "ok"
-    beyond = int((one.p_adjusted[tested] <= 0.05).sum())
-    rest = "" if tested.all() else f" ({int((~tested).sum())} are the same in all draws)"
-    return f"{one.name:<28}  {beyond} of {len(tested)} {one.side} nodes beyond chance at 5 %{rest}"
+def _line(name: str, cells: Sequence[str]) -> str:
+    """Numbers to the right; a remark begins where the numbers that are missing would."""
+    *numbers, remark = cells
+    widths = (12, 12, 11, 9, 9)
+    known = [f"{cell:>{width}}" for cell, width in zip(numbers, widths, strict=True) if cell]
+    return f"{name:<28}{''.join(known)}{'  ' if remark else ''}{remark}".rstrip()

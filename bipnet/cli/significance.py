@@ -20,9 +20,6 @@ from bipnet.errors import InputError, LayerNotFoundError, MissingExtraError
 from bipnet.nulls import NULL_MODELS
 from bipnet.nulls.models import null_model
 
-BEYOND = 0.05
-"""Adjusted p-value up to which a node is counted as beyond chance."""
-
 
 def list_statistics(as_json: bool) -> None:
     """All named statistics, and which null models have the same value in every draw."""
@@ -175,8 +172,6 @@ def _frame(results: Sequence[tuple[str, str, Any]], is_compared: bool) -> Any:
 
 
 def _print(results: Sequence[tuple[str, str, Any]], is_compared: bool) -> None:
-    from bipnet._significance.result import STATES
-
     first = results[0][2]
     click.echo(f"null model {first.null}, {first.n} draws: {first.law}")
     header = ["layer", *(["input"] if is_compared else []), "statistic", "observed", "null mean"]
@@ -184,21 +179,7 @@ def _print(results: Sequence[tuple[str, str, Any]], is_compared: bool) -> None:
     rows: list[list[object]] = []
     for when, title, found in results:
         for one in found.statistics.values():
-            row: list[object] = [title, *([when] if is_compared else []), one.name]
-            state = str(one.state[0])
-            if (one.state == "fixed").all():
-                value = f"{one.observed[0]:.5g}" if one.side == "graph" else ""
-                row += [value, "", "", "", "", STATES["fixed"]]
-            elif one.side != "graph":
-                tested = one.state == "ok"
-                beyond = int((one.p_adjusted[tested] <= BEYOND).sum())
-                text = f"{beyond} of {len(tested)} nodes beyond chance at {100 * BEYOND:g} %"
-                row += ["", "", "", "", "", text]
-            else:
-                row += [f"{one.observed[0]:.5g}", f"{one.null_mean[0]:.5g}"]
-                row += [f"{one.null_sd[0]:.3g}"]
-                row += ["-" if not np.isfinite(one.z[0]) else f"{one.z[0]:.2f}"]
-                row += [f"{one.p_adjusted[0]:.3g}" if state == "ok" else "-", STATES[state]]
+            row: list[object] = [title, *([when] if is_compared else []), one.name, *one.cells()]
             rows.append(row)
     tables.print_table(header, rows)
     click.echo("p: two-sided, corrected for the statistics of a layer (or nodes of a side) by bh")
