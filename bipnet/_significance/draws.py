@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 import time
 import warnings
 from collections.abc import Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from bipnet._atomic import new_file, require_free_output
 from bipnet._progress import progress_bar
+from bipnet._threads import Block, run_blocks
 from bipnet.errors import FileFormatError, FrozenWarning, InputError, OutputExistsError
 from bipnet.graph import SignedBipartiteGraph
 from bipnet.measures.catalogue import Described, Statistic
@@ -68,58 +69,41 @@ def drawn_values(
     if kept is not None:
         kept.load_into(found, done)
 
-    def one(i: int) -> dict[str, Values]:
-        return values_of(Described(draws[i]), statistics)
-
-    def take(i: int, values: Mapping[str, Values]) -> None:
-        for name, value in values.items():
-            if value.shape != found[name][i].shape:
-                raise InputError(
-                    f"statistic {name!r} has {len(value)} values of draw {i} and"
-                    f" {len(observed[name])} of the data"
-                )
-            found[name][i] = value
-        done[i] = True
-        bar.update()
-
+    lock = threading.Lock()
     saved = time.monotonic()
-    with progress_bar(n if progress else 0, title or "draws") as bar, warnings.catch_warnings():
-        warnings.simplefilter("ignore", FrozenWarning)  # said once, of the graph itself
-        bar.update(int(done.sum()) if progress else 0)
-        try:
-            for i, values in _in_threads(one, np.flatnonzero(~done).tolist(), n_threads):
-                take(i, values)
+
+    def work(block: Block) -> None:
+        nonlocal saved
+        for i in range(*block):
+            values = values_of(Described(draws[i]), statistics)
+            with lock:
+                _take(values, found, i)
+                done[i] = True
+                bar.update()
                 if kept is not None and time.monotonic() - saved > _SECONDS_BETWEEN_SAVES:
                     kept.save(found, done)
                     saved = time.monotonic()
+
+    with progress_bar(n if progress else 0, title or "draws") as bar, warnings.catch_warnings():
+        warnings.simplefilter("ignore", FrozenWarning)  # states say what cannot move
+        bar.update(int(done.sum()) if progress else 0)
+        try:
+            run_blocks(work, [(int(i), int(i) + 1) for i in np.flatnonzero(~done)], n_threads)
         finally:
             if kept is not None:
                 kept.save(found, done)
     return found
 
 
-def _in_threads(work: Any, numbers: Sequence[int], n_threads: int) -> Any:
-    """(i, work(i)) as they are finished; few are begun ahead, so that Ctrl-C is heard soon."""
-    if n_threads == 1:
-        for i in numbers:
-            yield i, work(i)
-        return
-    with ThreadPoolExecutor(n_threads) as pool:
-        left = iter(numbers)
-        running: dict[Future[Any], int] = {}
-        try:
-            while True:
-                for i in left:
-                    running[pool.submit(work, i)] = i
-                    if len(running) >= 2 * n_threads:
-                        break
-                if not running:
-                    return
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    yield running.pop(future), future.result()
-        finally:
-            for future in running:
-                future.cancel()
+def _take(values: Mapping[str, Values], found: Mapping[str, Values], i: int) -> None:
+    for name, value in values.items():
+        wanted = found[name][i]
+        if value.shape != wanted.shape:
+            raise InputError(
+                f"statistic {name!r} has {len(value)} values of draw {i} and {len(wanted)} of the"
+                " data"
+            )
+        wanted[:] = value
 
 
 class Kept:
