@@ -375,6 +375,11 @@ class SignedBipartiteGraph:
         )
 
 
+def as_graph(W: Any) -> SignedBipartiteGraph:
+    """A graph as it is, or that of a matrix, which is not copied: to read from."""
+    return W if isinstance(W, SignedBipartiteGraph) else SignedBipartiteGraph(W, copy=False)
+
+
 def _add_to(digest: hashlib._Hash, numbers: Array) -> None:
     """Little-endian on every machine."""
     digest.update(numbers.astype(numbers.dtype.newbyteorder("<"), copy=False).data)

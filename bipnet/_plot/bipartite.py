@@ -18,7 +18,7 @@ from bipnet._plot.styles import (
     axes_or_new,
 )
 from bipnet.errors import InputError
-from bipnet.graph import SignedBipartiteGraph
+from bipnet.graph import SignedBipartiteGraph, as_graph
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -78,7 +78,7 @@ def bipartite_drawing(
     for name, number in (("most_nodes", most_nodes), ("most_edges", most_edges)):
         if isinstance(number, bool) or not isinstance(number, (int, np.integer)) or number < 1:
             raise InputError(f"{name} must be a number from 1 on, got {number!r}")
-    graph = W if isinstance(W, SignedBipartiteGraph) else SignedBipartiteGraph(W, copy=False)
+    graph = as_graph(W)
     left, right = _spread(graph.n_left, most_nodes), _spread(graph.n_right, most_nodes)
     rows, columns, weights = _edges_between(graph, left, right)
     strongest = np.argsort(-np.abs(weights), kind="stable")[:most_edges]

@@ -19,7 +19,7 @@ from bipnet._plot.styles import (
     axes_or_new,
 )
 from bipnet.errors import InputError
-from bipnet.graph import SignedBipartiteGraph
+from bipnet.graph import SignedBipartiteGraph, as_graph
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -81,7 +81,7 @@ def pixel_map(
     """
     if index not in get_args(PixelIndex):
         raise InputError(f"index must be one of {', '.join(get_args(PixelIndex))}, got {index!r}")
-    graph = W if isinstance(W, SignedBipartiteGraph) else SignedBipartiteGraph(W, copy=False)
+    graph = as_graph(W)
     n_channels, height, width = _checked_shape(image_shape, graph.n_left)
     values = _values(graph, index)
     differs = " - " in index

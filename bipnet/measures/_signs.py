@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,11 +18,6 @@ _EXACT = 1 << 24
 """float32 holds whole numbers exactly up to here: no node may have more neighbours."""
 
 _BLOCK_BYTES = 1 << 27  # of a block of rows of a product
-
-
-def as_graph(W: Any) -> SignedBipartiteGraph:
-    """The graph that a statistic is of."""
-    return W if isinstance(W, SignedBipartiteGraph) else SignedBipartiteGraph(W, copy=False)
 
 
 def checked_side(side: Side) -> Side:

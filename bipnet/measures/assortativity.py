@@ -7,8 +7,8 @@ from typing import Any, Literal
 import numpy as np
 
 from bipnet.errors import InputError
-from bipnet.graph import Sign
-from bipnet.measures._signs import as_graph, checked_sign
+from bipnet.graph import Sign, as_graph
+from bipnet.measures._signs import checked_sign
 
 By = Literal["degree", "strength"]
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bipnet.graph import Side, SignedBipartiteGraph
-from bipnet.measures._signs import as_graph, blocks_of_products, sign_matrix
+from bipnet.graph import Side, SignedBipartiteGraph, as_graph
+from bipnet.measures._signs import blocks_of_products, sign_matrix
 
 Counts = npt.NDArray[np.int64]
 

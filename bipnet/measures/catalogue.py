@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from bipnet.errors import InputError
-from bipnet.graph import Side, Sign, SignedBipartiteGraph
-from bipnet.measures._signs import as_graph, smaller_side
+from bipnet.graph import Side, Sign, SignedBipartiteGraph, as_graph
+from bipnet.measures._signs import smaller_side
 from bipnet.measures.assortativity import assortativity
 from bipnet.measures.butterflies import Counts, butterflies_through
 from bipnet.measures.clustering import latapy_clustering, robins_alexander_clustering

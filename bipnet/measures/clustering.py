@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bipnet.graph import Side, Sign
+from bipnet.graph import Side, Sign, as_graph
 from bipnet.measures._signs import (
-    as_graph,
     blocks_of_products,
     checked_side,
     checked_sign,

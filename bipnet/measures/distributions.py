@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from bipnet.errors import InputError
-from bipnet.graph import Side, Sign
-from bipnet.measures._signs import as_graph, checked_side, checked_sign
+from bipnet.graph import Side, Sign, as_graph
+from bipnet.measures._signs import checked_side, checked_sign
 
 
 def degree_distribution(

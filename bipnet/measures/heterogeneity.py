@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bipnet.graph import Side, Sign
-from bipnet.measures._signs import as_graph, checked_side, checked_sign
+from bipnet.graph import Side, Sign, as_graph
+from bipnet.measures._signs import checked_side, checked_sign
 
 
 def disparity(W: Any, side: Side, sign: Sign | None = None) -> npt.NDArray[np.float64]:

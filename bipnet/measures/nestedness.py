@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from bipnet.graph import Side, Sign, SignedBipartiteGraph
-from bipnet.measures._signs import as_graph, blocks_of_products, checked_sign, presence_matrix
+from bipnet.graph import Side, Sign, SignedBipartiteGraph, as_graph
+from bipnet.measures._signs import blocks_of_products, checked_sign, presence_matrix
 
 
 def nodf(W: Any, sign: Sign | None = "+") -> float:

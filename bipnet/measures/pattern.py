@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from bipnet.errors import InputError
-from bipnet.measures._signs import as_graph, sign_matrix
+from bipnet.graph import as_graph
+from bipnet.measures._signs import sign_matrix
 
 
 @dataclass(frozen=True)

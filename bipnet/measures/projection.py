@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from bipnet._memory import require_memory
 from bipnet.errors import InputError
-from bipnet.graph import Side
-from bipnet.measures._signs import as_graph, blocks_of_products, checked_side, sign_matrix
+from bipnet.graph import Side, as_graph
+from bipnet.measures._signs import blocks_of_products, checked_side, sign_matrix
 
 Shared = Literal["all", "same", "opposite"]
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bipnet.measures._signs import as_graph
+from bipnet.graph import as_graph
 
 
 @dataclass(frozen=True)

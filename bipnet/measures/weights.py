@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bipnet.errors import InputError
-from bipnet.measures._signs import as_graph
+from bipnet.graph import as_graph
 
 
 @dataclass(frozen=True)
