@@ -539,6 +539,11 @@ def test_stats__goes_on_with_what_was_kept(
     assert (layers / "again.csv").read_bytes() == (layers / "whole.csv").read_bytes()
     assert not (layers / "again.csv.draws").exists()
     assert calls < 30 + 20 + 2
+    mine = layers / "third.csv.draws" / "mine"
+    mine.parent.mkdir()
+    mine.touch()
+    assert run([*arguments, "-o", str(layers / "third.csv")]) == 0
+    assert list(mine.parent.iterdir()) == [mine]
     capsys.readouterr()
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from bipnet._atomic import require_free_output
 from bipnet.convert import SUFFIXES, LayerInfo, Source, Writer, open_source, suffix_of
-from bipnet.errors import FileFormatError
+from bipnet.errors import FileFormatError, LayerNotFoundError
 from bipnet.graph import SignedBipartiteGraph
 
 if TYPE_CHECKING:
@@ -30,6 +30,17 @@ def open_input(path: Path, orientation: str | None = None) -> Source:
 
         return StateDictSource(path, orientation)  # type: ignore[arg-type]  # it checks the name
     return open_source(path, orientation=orientation)
+
+
+def partner_of(layer: LayerInfo, of: Source, source: Source) -> LayerInfo:
+    """The layer of the same name; a lone matrix may have changed its name with its format."""
+    for candidate in source.layers:
+        if candidate.name == layer.name:
+            return candidate
+    lone = len(of.layers) == len(source.layers) == 1
+    if lone and layer.kind == "matrix" == source.layers[0].kind:
+        return source.layers[0]
+    raise LayerNotFoundError(f"{source.path} has no layer {layer.title!r}, which the other one has")
 
 
 class StoreSource(Source):

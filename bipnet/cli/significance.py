@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
-import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,10 @@ import numpy as np
 
 from bipnet._progress import progress_bar
 from bipnet.cli import tables
-from bipnet.cli.inputs import open_input
+from bipnet.cli.inputs import open_input, partner_of
 from bipnet.cli.results import Outputs
 from bipnet.convert import LayerInfo, Source, matching_layers
-from bipnet.errors import InputError, LayerNotFoundError, MissingExtraError
+from bipnet.errors import InputError, MissingExtraError
 from bipnet.nulls import NULL_MODELS
 from bipnet.nulls.models import null_model
 
@@ -124,7 +124,10 @@ def test_layers(
     if output is not None:
         outputs.write(_frame(results, before is not None), "significance_dots")
         assert kept is not None
-        shutil.rmtree(kept)
+        for number in range(len(results)):
+            (kept / f"{number}.safetensors").unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # somebody else's files are in it
+            kept.rmdir()
     if as_json:
         rows = [{"input": when, **row} for when, _, found in results for row in found.rows()]
         tables.print_json(
@@ -144,18 +147,15 @@ def _layers(
     if before is None:
         return iter([("", layer, source) for layer in chosen])
     earlier = open_input(before, orientation)
-    known = {layer.name: layer for layer in earlier.layers}
     pairs: list[tuple[str, LayerInfo, Source]] = []
     for layer in chosen:
-        if layer.name not in known:
-            there = ", ".join(known) or "none"
-            raise LayerNotFoundError(f"{before} has no layer {layer.name!r}; it has: {there}")
-        if known[layer.name].shape != layer.shape:
+        known = partner_of(layer, source, earlier)
+        if known.shape != layer.shape:
             raise InputError(
-                f"layer {layer.name!r} is {layer.shape} in {path} and {known[layer.name].shape} in"
-                f" {before}: give two states of the same model"
+                f"layer {layer.title!r} is {layer.shape} in {path} and {known.shape} in {before}:"
+                " give two states of the same model"
             )
-        pairs += [("before", known[layer.name], earlier), ("after", layer, source)]
+        pairs += [("before", known, earlier), ("after", layer, source)]
     return iter(pairs)
 
 

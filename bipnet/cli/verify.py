@@ -9,9 +9,8 @@ import click
 
 from bipnet._progress import progress_bar
 from bipnet.cli import options, tables
-from bipnet.cli.inputs import open_input
-from bipnet.convert import LayerInfo, Source, matching_layers
-from bipnet.errors import LayerNotFoundError
+from bipnet.cli.inputs import open_input, partner_of
+from bipnet.convert import LayerInfo, matching_layers
 from bipnet.nulls import Verification
 from bipnet.nulls import verify as verified
 from bipnet.nulls.models import null_model
@@ -46,7 +45,7 @@ def verify(
     reports: list[tuple[LayerInfo, Verification]] = []
     with progress_bar(len(chosen), f"verify null model {model.letter}") as bar:
         for layer in chosen:
-            partner = _partner(layer, old, new)
+            partner = partner_of(layer, old, new)
             report = verified(old.read(layer), new.read(partner), model, strict=False)
             reports.append((layer, report))
             bar.update()
@@ -79,14 +78,3 @@ def verify(
             )
     if not ok:
         context.exit(1)
-
-
-def _partner(layer: LayerInfo, before: Source, source: Source) -> LayerInfo:
-    """The layer of the same name; a lone matrix may have changed its name with its format."""
-    for candidate in source.layers:
-        if candidate.name == layer.name:
-            return candidate
-    lone = len(before.layers) == len(source.layers) == 1
-    if lone and layer.kind == "matrix" == source.layers[0].kind:
-        return source.layers[0]
-    raise LayerNotFoundError(f"{source.path} has no layer {layer.title!r}, which the other one has")
