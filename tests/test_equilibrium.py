@@ -14,7 +14,7 @@ import scipy.sparse
 import bipnet
 from bipnet._check import open_matrix
 from bipnet.errors import InputError
-from bipnet.nulls import _equilibrium, _pilot
+from bipnet.nulls import _equilibrium, _loops, _pilot
 from bipnet.nulls._equilibrium import (
     REMEMBERED,
     exponential_time,
@@ -182,7 +182,7 @@ def test_pilot__leaves_to_loops_what_trades_cannot_reach() -> None:
     assert (found.traces == 1).all()  # trades move nothing
     assert found.loop_traces is not None
     assert found.loop_traces[:, -1].mean() < 0.9
-    assert found.length.loops >= _pilot.LOOPS_PER_NODE * 72
+    assert found.length.loops >= _loops.LOOPS_PER_NODE * 72
 
 
 def test_pilot__that_does_not_settle_is_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,6 +42,7 @@ class TradeChain:
 
         self._matrix, self._rows = matrix, rows
         shape = matrix.shape
+        self.lines_are_left = shape[0] <= shape[1]
         self._lines = lines_of(shape, cells_of(matrix, rows, rows.positive), n_threads)
         self._support = (
             np.empty((0, 0), dtype=np.uint64)
@@ -146,6 +147,8 @@ class SwapChain:
         n_left, n_right = matrix.shape
         require_memory(n_left * n_right // 8, "the sign pattern of null model G")
         self._matrix, self._rows = matrix, rows
+        self.lines_are_left = True
+        self._line_edges: Ints | None = None
         self._negative = cells_of(matrix, rows, rows.edges ^ rows.positive)
         positive = replace(rows, edges=rows.positive, name=None)
         edges = EdgeSigns(matrix, positive, rows.positive)  # the positive edges alone
@@ -200,8 +203,11 @@ class SwapChain:
         return rows.n_positive - (rows.n_edges - rows.n_positive - twice_negative)
 
     def line_overlaps(self, then: Array) -> Ints:
-        """Per left node: how many of its edges are negative both now and in a `snapshot`."""
-        return _bits_per_line(self._negative & then)
+        """Per left node: how many of its edges are positive both now and in a `snapshot`."""
+        if self._line_edges is None:
+            self._line_edges = self.line_edges()
+        negative = _bits_per_line(then)  # as many of each line at all times
+        return self._line_edges - 2 * negative + _bits_per_line(self._negative & then)
 
     def line_edges(self) -> Ints:
         """Per left node: how many edges it has."""

@@ -49,6 +49,9 @@ class Diagnosis:
     loop_traces, loop_unit
         The same trace over the loops that follow, in units of ``loop_unit`` loops; None
         and 0 where no edge is missing.
+    windings
+        How many winding numbers (of edges around a ring, say), which no overlap shows, were
+        watched until they came to the same values from the two ends of their range.
     """
 
     null: str
@@ -67,6 +70,7 @@ class Diagnosis:
     acceptance: float | None
     loop_traces: npt.NDArray[np.float64] | None
     loop_unit: int
+    windings: int
 
     def __str__(self) -> str:
         kind = "rounds of trades" if self.method == "trade" else "attempted swaps"
@@ -81,6 +85,8 @@ class Diagnosis:
             f" {self.effective_sample_size:.0f} in {self.traces.shape[1] // 2} values)",
             f"  moved          {self.moved:.3g} sign changes per step and edge",
         ]
+        if self.windings:
+            lines.append(f"  windings       {self.windings} watched from both ends of their range")
         if self.acceptance is not None:
             lines.append(f"  acceptance     {self.acceptance:.3f}")
         return "\n".join(lines)
@@ -181,4 +187,5 @@ def diagnose(
         found.acceptance,
         found.loop_traces,
         found.loop_unit,
+        found.n_windings,
     )

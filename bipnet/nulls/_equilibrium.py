@@ -1,16 +1,22 @@
-"""When has a chain forgotten its start? The criterion, as a function of traces alone.
+"""When has a chain forgotten its start? The criteria, as functions of traces alone.
 
 A trace is the overlap with the start (the share of its positive edges that are still positive)
 after 0, 1, 2, ... steps of a pilot chain. Its second half is taken for equilibrium if it is
 steady, and gives the level and the spread of the overlap there. The chain has *settled* when the
 overlap has come within one spread of the level; ``ln(1000)`` relaxation times more bring what a
 draw still remembers below a thousandth of the spread between independent draws.
+
+What may stand still for very long in the middle of its range looks the same when it is stuck there.
+Of such a number the traces from the two ends of its range are compared as well: it has settled when
+all have met.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -96,6 +102,81 @@ def settling(traces: npt.ArrayLike) -> Settling:
     if distance > spread > 0:
         # A start hardly outside of the spread says little of the rate: one e-fold is assumed.
         relaxation = max(relaxation, after / max(1.0, math.log(distance / spread)))
+    steps = max(1, math.ceil(after + math.log(1 / REMEMBERED) * relaxation))
+    return Settling(steady, after, relaxation, level, spread, effective, steps)
+
+
+def with_last_fold(found: Settling, traces: npt.ArrayLike) -> Settling:
+    """A verdict that takes the relaxation time to be no less than the last e-fold of the decay.
+
+    Where loops do what trades cannot, decay is fast at first and slow in the end, and an average
+    over all of it says too little: a band that is unwound loop by loop slows down as it nears
+    equilibrium.
+    """
+    mean = np.atleast_2d(np.asarray(traces, dtype=np.float64)).mean(axis=0)
+    near = np.flatnonzero(np.abs(mean - found.level) <= math.e * found.spread)
+    fold = float(found.after - near[0]) if near.size else 0.0
+    if fold <= found.relaxation:
+        return found
+    steps = math.ceil(found.after + math.log(1 / REMEMBERED) * fold)
+    return replace(found, relaxation=fold, steps=steps)
+
+
+def meeting(families: Sequence[npt.ArrayLike], quantum: float, n_judged: int = 1) -> Settling:
+    """Judge traces of one number from several starts: they must come to the same values.
+
+    Parameters
+    ----------
+    families
+        Per start (n_chains, n_steps + 1) values; column 0 is before the first step.
+    quantum
+        The least change of the number: what differs by less is the same.
+    n_judged
+        How many numbers are judged: the more, the farther apart chance brings the means of one.
+
+    Returns
+    -------
+    As of `settling`. A number that all chains leave at one value, wherever they began, is steady.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> t = np.arange(65)
+    >>> down, stuck = np.maximum(6 - t, 0), np.full(65, 6)
+    >>> found = meeting([[down], [-down], [0 * t]], 1)
+    >>> found.steady, found.after, meeting([[stuck], [-down], [0 * t]], 1).steady
+    (True, 6, False)
+    """
+    traces = [np.atleast_2d(np.asarray(family, dtype=np.float64)) for family in families]
+    n_values = traces[0].shape[1]
+    tails = [family[:, n_values // 2 :] for family in traces]
+    level = float(np.mean([tail.mean() for tail in tails]))
+    spread = max(float(np.mean([tail.var() for tail in tails])) ** 0.5, quantum / 2)
+    after, relaxation, effective = 0, 0.0, 0.0
+    means, squared_errors = [], []
+    for family, tail in zip(traces, tails, strict=True):
+        mean = family.mean(axis=0)
+        close = np.flatnonzero(np.abs(mean - level) <= spread)
+        first = int(close[0]) if close.size else n_values
+        distance = abs(float(mean[0]) - level)
+        if distance > spread:
+            relaxation = max(relaxation, first / max(1.0, math.log(distance / spread)))
+        after = max(after, first)
+        correlation = integrated_time(tail - tail.mean())
+        if tail.var():  # else it stands still, at a value that the others must have as well
+            relaxation = max(relaxation, exponential_time(correlation))
+            effective += tail.size / correlation
+        means.append(float(tail.mean()))
+        squared_errors.append(float(tail.var()) * correlation / tail.size)
+    pairs = list(itertools.combinations(range(len(means)), 2))
+    # As improbable for the largest of so many as MOST_STANDARD_ERRORS are for one.
+    most = math.sqrt(MOST_STANDARD_ERRORS**2 + 2 * math.log(n_judged * len(pairs)))
+    met = all(
+        abs(means[a] - means[b]) <= most * math.sqrt(squared_errors[a] + squared_errors[b])
+        for a, b in pairs
+    )
+    enough = effective >= FEWEST_EFFECTIVE or effective == 0
+    steady = met and enough and after <= n_values // 4
     steps = max(1, math.ceil(after + math.log(1 / REMEMBERED) * relaxation))
     return Settling(steady, after, relaxation, level, spread, effective, steps)
 

@@ -10,15 +10,15 @@ the whole.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from bipnet._biadjacency import Array, Ints
-from bipnet.nulls._chains import SwapChain, TradeChain
+from bipnet._biadjacency import Ints
 
-MOST_GROUPS = 8
+MOST_GROUPS = 16
 
 SCOUT_STEPS = 16
 
@@ -33,33 +33,37 @@ class Groups:
     Attributes
     ----------
     of_line
-        (n_lines,) number of the group, -1 for lines without free edges.
+        (n_lines,) number of the group, -1 for lines in none.
     n
-        Number of groups.
+        Number of groups; 0 where the whole pattern is the only one.
+    left
+        Whether lines are left nodes (else right nodes).
     """
 
     of_line: Ints
     n: int
+    left: bool
 
-    def overlaps(self, chain: TradeChain | SwapChain, start: Array) -> npt.NDArray[np.float64]:
-        """Per group: how much of the chain is as it was at the start."""
+    def sums(self, counts: Ints) -> npt.NDArray[np.float64]:
+        """Per group: the sum of a count per line, such as what is as it was at the start."""
         known = self.of_line >= 0
-        counts = chain.line_overlaps(start)[known]
-        overlaps = np.bincount(self.of_line[known], weights=counts, minlength=self.n)
-        return overlaps.astype(np.float64)
+        sums = np.bincount(self.of_line[known], weights=counts[known], minlength=self.n)
+        return sums.astype(np.float64)
 
 
-def group_lines(scout: TradeChain | SwapChain, n_edges: int) -> Groups:
-    """Groups of the lines of a chain that has not run yet; runs it."""
-    start = scout.snapshot()
-    own = scout.line_overlaps(start).astype(np.float64)
-    edges = scout.line_edges().astype(np.float64)
+def group_lines(
+    own: Ints, edges: Ints, scout: Callable[[], Ints], n_edges: int, *, left: bool
+) -> Groups:
+    """Groups of lines with ``own`` positive ones among their ``edges``.
+
+    ``scout`` runs a chain and returns, per line, how many edges are positive both now and before.
+    """
+    own, edges = own.astype(np.float64), edges.astype(np.float64)
     moving = (own > 0) & (own < edges)
     of_line = np.where(moving, 0, -1)
     n_groups = min(MOST_GROUPS, (n_edges // FEWEST_EDGES).bit_length())
     if n_groups > 1 and moving.sum() >= 2:
-        scout.run(0, SCOUT_STEPS)
-        kept = scout.line_overlaps(start).astype(np.float64)
+        kept = scout().astype(np.float64)
         # 0: as if the signs of a line were dealt anew, 1: as they were.
         dealt = own**2 / np.maximum(edges, 1)
         stayed = (kept - dealt)[moving] / (own - dealt)[moving]
@@ -69,4 +73,6 @@ def group_lines(scout: TradeChain | SwapChain, n_edges: int) -> Groups:
         of_line[order] = np.minimum(halvings.astype(np.int64), n_groups - 1)
     groups, of_known = np.unique(of_line[moving], return_inverse=True)
     of_line[moving] = of_known
-    return Groups(of_line, max(1, len(groups)))
+    if len(groups) < 2:
+        return Groups(np.full_like(of_line, -1), 0, left)
+    return Groups(of_line, len(groups), left)

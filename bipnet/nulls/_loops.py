@@ -11,10 +11,11 @@ may wind (`_winding`) some loops are long: so many for each, as their length goe
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
 import numpy as np
+import numpy.typing as npt
 
 from bipnet._biadjacency import Array, Biadjacency, Ints
 from bipnet._threads import cut
@@ -33,9 +34,9 @@ leaves of anything (`_equilibrium.REMEMBERED`)."""
 LONG_LOOPS = 256
 """Long loops among these in each component, the lazy half counted; in small ones every second loop
 is long. On a torus of 1024 nodes the winding numbers of the most extreme pattern relax in 10 that
-are not lazy; their start is 24 spreads away, and ln(24 / 0.001) relaxation times are 100. It is not
-enough for every shape: on a ring of 1000 x 6 nodes a walk is back at its start before it has been
-around, and in a cactus of many rings each has windings of its own. No overlap shows that."""
+are not lazy; their start is 24 spreads away, and ln(24 / 0.001) relaxation times are 100. Where
+that is too few (a ring of 1000 x 6 nodes, around which hardly a walk gets before it is back at its
+start) the pilot sees it on the winding numbers and takes more loops of both kinds."""
 
 _LONGEST = 16
 """Edges of a long loop, per node of the graph, after which it is given up. On random signs, bands
@@ -57,10 +58,13 @@ class LoopChain(Protocol):
         would end there.
     moved
         How often the sign of an edge was flipped so far.
+    winding
+        Components (labels of the free part) around which something may wind.
     """
 
     n_nodes: int
     moved: int
+    winding: Ints
 
     def run(self, first: int, n_steps: int) -> None:
         """Run steps ``first`` to ``first + n_steps - 1``."""
@@ -68,8 +72,17 @@ class LoopChain(Protocol):
     def positive(self) -> Array:
         """The signs as bits, like `Rows.positive`."""
 
+    def positive_at(self, left: Ints, right: Ints) -> npt.NDArray[np.bool_]:
+        """Whether the edges between these nodes are positive, (e,)."""
+
     def overlap(self) -> int:
         """How many edges are positive both now and in the matrix."""
+
+    def line_overlaps(self, left: bool) -> Ints:
+        """The same for each left node, or for each right one."""
+
+    def line_edges(self, left: bool) -> Ints:
+        """How many edges each left node has, or each right one."""
 
 
 class BitLoops:
@@ -105,8 +118,9 @@ class BitLoops:
         self.n_nodes = len(self._starts)
         if free not in _winding:
             _winding[free] = may_wind(edges, free.left, free.right)
+        self.winding = _winding[free]
         labels = np.concatenate([free.left, free.right])
-        self._long_below = _long_below(labels, _winding[free])
+        self._long_below = _long_below(labels, self.winding)
         self._key = key
         self._stream = new_stream()
         self._seen: Array = np.full(n_left + n_right, -1, dtype=index)
@@ -140,6 +154,20 @@ class BitLoops:
         from bipnet_kernels import common_bits
 
         return int(common_bits(self._ahead, self._start))
+
+    def positive_at(self, left: Ints, right: Ints) -> npt.NDArray[np.bool_]:
+        words = self._ahead[left, right // 64]
+        bits: Array = (words >> (right % 64).astype(np.uint64)) & np.uint64(1)
+        return bits.astype(np.bool_)
+
+    def line_overlaps(self, left: bool) -> Ints:
+        return self._per_line(self._ahead & self._start, left)
+
+    def line_edges(self, left: bool) -> Ints:
+        return self._per_line(cells_of(self._matrix, self._rows, self._rows.edges), left)
+
+    def _per_line(self, cells: Array, left: bool) -> Ints:
+        return bits_per_line(cells if left else transposed(cells, self._matrix.shape[1], 1))
 
 
 class ListLoops:
@@ -182,7 +210,8 @@ class ListLoops:
                 out = filled.copy()
         labels = np.concatenate([free.left, free.right])
         labels = labels[labels >= 0]
-        self._tables = (starts, incident, place, out, _long_below(labels, np.unique(labels)))
+        self.winding = np.unique(labels)
+        self._tables = (starts, incident, place, out, _long_below(labels, self.winding))
         self._key = key
         self._stream = new_stream()
         self._seen = np.full(self.n_nodes, -1, dtype=np.int64)
@@ -214,6 +243,22 @@ class ListLoops:
 
     def overlap(self) -> int:
         return int(np.count_nonzero(self._edges.positive & self._start))
+
+    def positive_at(self, left: Ints, right: Ints) -> npt.NDArray[np.bool_]:
+        n_right = self._edges.shape[1]
+        cells = self._edges.left.astype(np.int64) * n_right + self._edges.right
+        at = np.searchsorted(cells, left * n_right + right)
+        return self._edges.positive[at].astype(np.bool_)
+
+    def line_overlaps(self, left: bool) -> Ints:
+        return self._per_line((self._edges.positive & self._start) != 0, left)
+
+    def line_edges(self, left: bool) -> Ints:
+        return self._per_line(slice(None), left)
+
+    def _per_line(self, chosen: Any, left: bool) -> Ints:
+        nodes = self._edges.left if left else self._edges.right
+        return np.bincount(nodes[chosen], minlength=self._edges.shape[0 if left else 1])
 
 
 def _numbered(nodes: Array, n: int) -> tuple[Ints, Ints]:

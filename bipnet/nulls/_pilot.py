@@ -18,25 +18,28 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from bipnet._biadjacency import Array, Biadjacency
-from bipnet._streams import Seed
+from bipnet._biadjacency import Array, Biadjacency, Ints
 from bipnet.nulls._cells import is_packed
 from bipnet.nulls._chains import SwapChain, TradeChain
 from bipnet.nulls._connected import trades_connect
 from bipnet.nulls._equilibrium import REMEMBERED, Settling, settling
+from bipnet.nulls._following import (
+    FIRST_STEPS,
+    MOST_STEPS,
+    Values,
+    Verdict,
+    followed,
+    in_units,
+    keys_of_pilot,
+    with_slow_groups,
+)
 from bipnet.nulls._free import FreePart, find_free_part
-from bipnet.nulls._groups import Groups, group_lines
-from bipnet.nulls._loops import LOOPS_PER_NODE
+from bipnet.nulls._groups import SCOUT_STEPS, Groups, group_lines
+from bipnet.nulls._pilot_loops import UNSEEN, loop_unit, loops_needed
 from bipnet.nulls._rows import Rows
-from bipnet.nulls._signs import KeyOf, Length, loop_chain, trade_chain
+from bipnet.nulls._signs import Length, loop_chain, trade_chain
 
 T = TypeVar("T")
-
-FIRST_STEPS = 64
-"""Steps of a pilot before it is first judged; twice as many each time it is not steady."""
-
-MOST_STEPS = 1 << 13
-"""Steps after which a pilot gives up."""
 
 MOST_ROUNDS_BEFORE_LOOPS = 1 << 10
 """Rounds of trades after which loops take over where edges are missing."""
@@ -52,17 +55,11 @@ LEAST_ROUNDS = 2.5
 that trade with each other keep what they have in common, and with four lines that is one round in
 three: the chain's second eigenvalue is 2/3, though the overlap may relax with 1/3."""
 
-_LOOP_UNITS = 16
-"""Steps that the least number of loops is cut into: a pilot's first look at loops after trades."""
-
 _CELLS = 1 << 14  # a small matrix gets several pilot chains, to have as many signs in all
 _MOST_CHAINS = 16
 _KEPT = 64  # results remembered
 
-_SLOWER = 2.0
 _SCOUT = _MOST_CHAINS  # the number of a chain that no pilot has
-
-_FAR = 4.0  # spreads between the levels before and after loops that tell that trades were stuck
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +78,8 @@ class Pilot:
         The verdict on ``traces``.
     loop_traces, loop_unit, loops_found
         The same for the loops that follow, where edges are missing.
+    n_windings
+        Winding numbers that were watched as well.
     moved
         Sign changes per step of ``traces`` and edge.
     settled
@@ -96,6 +95,7 @@ class Pilot:
     loop_traces: npt.NDArray[np.float64] | None = None
     loop_unit: int = 0
     loops_found: Settling | None = None
+    n_windings: int = 0
     moved: float = 0.0
     settled: bool = True
     acceptance: float | None = None
@@ -154,12 +154,53 @@ def _run(matrix: Biadjacency, rows: Rows, method: str, n_threads: int) -> Pilot:
     n_chains = int(np.clip(_CELLS // free.n_edges, 1, _MOST_CHAINS))
     connected = is_packed(matrix) and trades_connect(matrix, moving)
     if method == "swap":
-        ends, result = _swaps(matrix, moving, n_chains, connected)
+        shown = _swaps(matrix, moving, n_chains, connected)
     elif is_packed(matrix):
-        ends, result = _trades(matrix, moving, free, n_chains, connected, n_threads)
+        shown = _trades(matrix, moving, free, n_chains, connected, n_threads)
     else:
-        ends, result = [moving.positive] * n_chains, Pilot(Length(1), _NOTHING, 1, None)
-    return result if connected else _then_loops(matrix, moving, free, ends, result, n_threads)
+        shown = _nothing(matrix, moving, free, n_chains, n_threads)
+    result = shown.result
+    if connected:
+        return result
+    loops = loops_needed(
+        matrix,
+        moving,
+        free,
+        shown.ends,
+        shown.parts,
+        result.length.steps if method == "trade" else 0,
+        shown.groups,
+        n_threads,
+    )
+    return replace(
+        result,
+        length=Length(result.length.steps, loops.n_loops),
+        loop_traces=loops.traces,
+        loop_unit=loops.unit,
+        loops_found=loops.found,
+        n_windings=loops.n_windings,
+        settled=loops.settled,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Shown:
+    """What chains of trades or swaps showed.
+
+    Attributes
+    ----------
+    result
+        The pilot, but for loops.
+    ends
+        The patterns that the chains came to.
+    groups, parts
+        Groups of lines; the verdicts on the whole, then on each group.
+    """
+
+    result: Pilot
+    ends: list[Array]
+    groups: Groups
+    parts: list[Settling]
 
 
 def _trades(
@@ -169,42 +210,37 @@ def _trades(
     n_chains: int,
     connected: bool,
     n_threads: int,
-) -> tuple[list[Array], Pilot]:
-    """Trades as far as they lead: where the chains ended, and what they showed."""
-    chains = [trade_chain(matrix, rows, free, _keys(i), n_threads) for i in range(n_chains)]
-    scout = trade_chain(matrix, rows, free, _keys(_SCOUT), n_threads)
-    traces, found = _followed(
-        [chain.run for chain in chains],
-        _overlaps(chains, rows),
-        MOST_STEPS if connected else MOST_ROUNDS_BEFORE_LOOPS,
-        groups=_by_group(chains, group_lines(scout, rows.n_edges)),
-        loops_follow=not connected,
+) -> _Shown:
+    """Trades as far as they lead."""
+    chains = [trade_chain(matrix, rows, free, keys_of_pilot(i), n_threads) for i in range(n_chains)]
+    scout = trade_chain(matrix, rows, free, keys_of_pilot(_SCOUT), n_threads)
+    groups = _groups_by(scout, rows)
+    traces, verdict = _followed(
+        [chain.run for chain in chains], _overlaps(chains, rows, groups), connected
     )
+    found = verdict.found
     steps = max(
         _steps(found, traces.shape[1] - 1, connected), _steps_if_small(found, rows, LEAST_ROUNDS)
     )
     n_trades = len(chains) * (traces.shape[1] - 1) * rows.n_edges
     moved = sum(int(chain.moved) for chain in chains) / n_trades
     result = Pilot(Length(steps), traces, 1, found, moved=moved, settled=found.steady)
-    return [chain.positive() for chain in chains], result
+    return _Shown(result, [chain.positive() for chain in chains], groups, verdict.parts)
 
 
-def _swaps(
-    matrix: Biadjacency, rows: Rows, n_chains: int, connected: bool
-) -> tuple[list[Array], Pilot]:
+def _swaps(matrix: Biadjacency, rows: Rows, n_chains: int, connected: bool) -> _Shown:
     """The same for attempted swaps."""
     from bipnet_kernels import ATTEMPTS_PER_STREAM
 
-    chains = [SwapChain(matrix, rows, _keys(i)("G swaps")) for i in range(n_chains)]
+    chains = [SwapChain(matrix, rows, keys_of_pilot(i)("G swaps")) for i in range(n_chains)]
     unit = -(-rows.n_edges // ATTEMPTS_PER_STREAM)
-    scout = SwapChain(matrix, rows, _keys(_SCOUT)("G swaps"))
-    traces, found = _followed(
-        [_in_units(chain.run, unit) for chain in chains],
-        _overlaps(chains, rows),
-        MOST_STEPS if connected else MOST_ROUNDS_BEFORE_LOOPS,
-        groups=_by_group(chains, group_lines(scout, rows.n_edges)),
-        loops_follow=not connected,
+    groups = _groups_by(SwapChain(matrix, rows, keys_of_pilot(_SCOUT)("G swaps")), rows)
+    traces, verdict = _followed(
+        [in_units(chain.run, unit) for chain in chains],
+        _overlaps(chains, rows, groups),
+        connected,
     )
+    found = verdict.found
     attempts = sum(chain.attempts for chain in chains)
     acceptance = sum(int(chain.accepted) for chain in chains) / attempts
     steps = max(_steps(found, traces.shape[1] - 1, connected), _steps_if_small(found, rows, 0))
@@ -218,108 +254,77 @@ def _swaps(
         acceptance=acceptance,
         settled=found.steady,
     )
-    return [chain.positive() for chain in chains], result
+    return _Shown(result, [chain.positive() for chain in chains], groups, verdict.parts)
 
 
-def _then_loops(
-    matrix: Biadjacency,
-    rows: Rows,
-    free: FreePart,
-    starts: list[Array],
-    before: Pilot,
-    n_threads: int,
-) -> Pilot:
-    """Loops from the patterns ``starts`` on, after what ``before`` describes."""
-    from bipnet_kernels import LOOPS_PER_STREAM
+def _nothing(
+    matrix: Biadjacency, rows: Rows, free: FreePart, n_chains: int, n_threads: int
+) -> _Shown:
+    """Where loops do it all."""
+    scout = loop_chain(matrix, rows, free, rows.positive, keys_of_pilot(_SCOUT), n_threads)
+    left = matrix.shape[0] <= matrix.shape[1]
 
-    chains = [
-        loop_chain(matrix, rows, free, positive, _keys(i), n_threads)
-        for i, positive in enumerate(starts)
-    ]
-    n_streams = -(-LOOPS_PER_NODE * chains[0].n_nodes // LOOPS_PER_STREAM)
-    unit = max(1, n_streams // _LOOP_UNITS)
-    trusted = before.found if before.found and before.found.steady else None
-    traces, found = _followed(
-        [_in_units(chain.run, unit) for chain in chains],
-        [_share_of(rows, chain.overlap) for chain in chains],
-        MOST_STEPS,
-        trusted,
+    def scouted() -> Ints:
+        scout.run(0, SCOUT_STEPS * loop_unit(scout))
+        return scout.line_overlaps(left)
+
+    groups = group_lines(
+        scout.line_overlaps(left), scout.line_edges(left), scouted, rows.n_edges, left=left
     )
-    if not _agree(traces, trusted):
-        n_streams = max(n_streams, unit * found.steps)
-    return replace(
-        before,
-        length=Length(before.length.steps, n_streams * LOOPS_PER_STREAM),
-        loop_traces=traces,
-        loop_unit=unit * LOOPS_PER_STREAM,
-        loops_found=found,
-        settled=found.steady or _agree(traces, trusted),
-    )
+    nothing = Pilot(Length(1), _NOTHING, 1, None)
+    return _Shown(nothing, [rows.positive] * n_chains, groups, [UNSEEN] * (1 + groups.n))
 
 
 def _followed(
-    runs: list[Callable[[int, int], None]],
-    overlaps: list[Callable[[], float]],
-    most_steps: int,
-    trusted: Settling | None = None,
-    *,
-    groups: list[Callable[[], npt.NDArray[np.float64]]] | None = None,
-    loops_follow: bool = False,
-) -> tuple[npt.NDArray[np.float64], Settling]:
-    """Run chains step by step until their traces are steady, or agree with what is trusted.
+    runs: Sequence[Callable[[int, int], None]],
+    watch: Sequence[Callable[[], Values]],
+    connected: bool,
+) -> tuple[Values, Verdict]:
+    """Trades or swaps until overlaps are steady: the traces of the whole, (n_chains, n + 1).
 
-    The overlaps of ``groups`` of lines must be steady too. Where loops follow, what has not moved
-    at all is left to them.
+    Where loops follow, what has not moved at all is left to them.
     """
-    values = [[overlap() for overlap in overlaps]]
-    parts = [[overlaps() for overlaps in groups or []]]
-    goal = FIRST_STEPS if trusted is None else _LOOP_UNITS
-    while True:
-        for step in range(len(values) - 1, goal):
-            for run in runs:
-                run(step, 1)
-            values.append([overlap() for overlap in overlaps])
-            parts.append([overlaps() for overlaps in groups or []])
-        traces = np.array(values).T
-        found = settling(traces)
-        if groups:
-            found = _with_slow_groups(found, np.array(parts), loops_follow)
-        stuck = loops_follow and found.spread == 0
-        if found.steady or stuck or goal >= most_steps or _agree(traces, trusted):
-            return traces, found
-        goal *= 2
+
+    def judge(values: Values) -> Verdict:
+        whole, *groups = parts = [settling(values[:, :, i].T) for i in range(values.shape[2])]
+        found = with_slow_groups(whole, [part for part in groups if connected or part.spread > 0])
+        stuck = not connected and found.spread == 0
+        return Verdict(found, parts, found.steady or stuck)
+
+    most = MOST_STEPS if connected else MOST_ROUNDS_BEFORE_LOOPS
+    values, verdict = followed(runs, watch, judge, FIRST_STEPS, most)
+    return values[:, :, 0].T, verdict
 
 
-def _with_slow_groups(
-    found: Settling, parts: npt.NDArray[np.float64], loops_follow: bool
-) -> Settling:
-    """The verdict on a whole pattern, and on those of its groups that are clearly slower.
+def _groups_by(scout: TradeChain | SwapChain, rows: Rows) -> Groups:
+    """Groups of the lines of chains, by one that has not run."""
+    start = scout.snapshot()
 
-    ``parts`` are (steps, chains, groups) overlaps. Which of several alike is the slowest is
-    chance: what is less than `_SLOWER` times as slow changes nothing.
-    """
-    if parts.shape[2] < 2:
-        return found
-    for group in range(parts.shape[2]):
-        judged = settling(parts[:, :, group].T)
-        if judged.spread == 0 and loops_follow:
-            continue
-        if judged.steady and judged.steps <= _SLOWER * found.steps:
-            continue
-        found = replace(
-            found,
-            steady=found.steady and judged.steady,
-            steps=max(found.steps, judged.steps),
-        )
-    return found
+    def scouted() -> Ints:
+        scout.run(0, SCOUT_STEPS)
+        return scout.line_overlaps(start)
+
+    return group_lines(
+        scout.line_overlaps(start),
+        scout.line_edges(),
+        scouted,
+        rows.n_edges,
+        left=scout.lines_are_left,
+    )
 
 
-def _by_group(
-    chains: Sequence[TradeChain] | Sequence[SwapChain], groups: Groups
-) -> list[Callable[[], npt.NDArray[np.float64]]]:
-    """The overlap of every group of lines with the start, of chains that have not run."""
+def _overlaps(
+    chains: Sequence[TradeChain] | Sequence[SwapChain], rows: Rows, groups: Groups
+) -> list[Callable[[], Values]]:
+    """Of chains that have not run: the share of the positive edges that are still positive, and
+    the overlap of each group."""
     start = chains[0].snapshot()
-    return [partial(groups.overlaps, chain, start) for chain in chains]
+
+    def look(chain: TradeChain | SwapChain) -> Values:
+        whole = [chain.overlap(start) / rows.n_positive]
+        return np.concatenate([whole, groups.sums(chain.line_overlaps(start))])
+
+    return [partial(look, chain) for chain in chains]
 
 
 def _steps(found: Settling, n_run: int, connected: bool) -> int:
@@ -337,32 +342,3 @@ def _steps_if_small(found: Settling, rows: Rows, least: float) -> int:
         return 0
     relaxation = max(2 * found.relaxation, least)
     return math.ceil(found.after + math.log(1 / REMEMBERED) * relaxation)
-
-
-def _agree(traces: npt.NDArray[np.float64], trusted: Settling | None) -> bool:
-    """Whether loops after trades leave the overlap where the trades had brought it."""
-    if trusted is None or trusted.spread == 0:
-        return False
-    late = float(traces[:, traces.shape[1] // 2 :].mean())
-    return abs(late - trusted.level) <= _FAR * trusted.spread
-
-
-def _keys(chain: int) -> KeyOf:
-    seed = Seed(0)
-    return lambda purpose: seed.key(f"pilot {purpose}", index=chain)
-
-
-def _in_units(run: Callable[[int, int], None], unit: int) -> Callable[[int, int], None]:
-    return lambda first, n: run(first * unit, n * unit)
-
-
-def _overlaps(
-    chains: Sequence[TradeChain] | Sequence[SwapChain], rows: Rows
-) -> list[Callable[[], float]]:
-    """The share of the positive edges that are still positive, of chains that have not run."""
-    start = chains[0].snapshot()
-    return [_share_of(rows, partial(chain.overlap, start)) for chain in chains]
-
-
-def _share_of(rows: Rows, count: Callable[[], int]) -> Callable[[], float]:
-    return lambda: count() / rows.n_positive
