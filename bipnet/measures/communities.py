@@ -87,8 +87,8 @@ def communities(W: Any, sign: Sign | None = "+", *, n_starts: int | None = None)
     Barber 2007. His Q is the directed modularity of Dugue & Perez 2015 if all edges go from left
     to right; the Louvain method (Blondel et al. 2008) climbs that.
 
-    Edges count with their |w|: without, dense layers would have no communities at all. For those
-    of the signs alone, ask for the communities of ``numpy.sign(W)``.
+    Edges count with their |w|: without it, a graph with all its edges has no communities. For those
+    of the pattern alone, give ``numpy.sign(W)``.
 
     It starts from the nodes in the order of their strengths, then from orders that are drawn with
     constant seeds. So the same graph always gives the same value, however its nodes are numbered
@@ -149,7 +149,7 @@ def modularity(W: Any, left: npt.ArrayLike, right: npt.ArrayLike, sign: Sign | N
         Graph or matrix.
     left, right
         (n_left,), (n_right,) whole numbers: the community of each node, such as those of
-        `communities`.
+        `communities`. Nodes without an edge do not matter.
     sign
         "+" or "-": of the graph of positive or negative edges; None: of all edges.
 
