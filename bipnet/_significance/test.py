@@ -109,6 +109,13 @@ def significance(
         correction; a function that gives no finite numbers; a file of another test.
     OutputExistsError, MissingFileError
         ``resume`` is a folder, or its folder does not exist.
+    MissingExtraError
+        A statistic was named that needs an optional library, and that is not installed.
+
+    Warns
+    -----
+    MissingExtraWarning
+        The same, of the statistics by default: they are left out.
 
     Notes
     -----
