@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -241,6 +242,22 @@ def test_wnodf__tells_weights_apart_that_float32_and_int64_do_not() -> None:
     assert measures.wnodf(W, "-") == measures.wnodf(W, None) == pytest.approx(50)
     tiny = np.array([[3e-45, 3e-45], [1.5e-45, 0]], dtype=np.float32)
     assert measures.wnodf(tiny) == pytest.approx(50)
+
+
+def test_wnodf__of_uneven_degrees_is_its_definition() -> None:
+    rng = np.random.default_rng(12)
+    W = rng.normal(size=(60, 45)) * (rng.random((60, 45)) < rng.random(60)[:, None])
+    assert len(set((W > 0).sum(axis=1))) > 15
+    assert measures.wnodf(W) == pytest.approx(naive_wnodf(W, "+"))
+    assert measures.wnodf(scipy.sparse.csr_array(W), "-") == pytest.approx(naive_wnodf(W, "-"))
+
+
+def test_wnodf__asks_for_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = bipnet.SignedBipartiteGraph(np.ones((1100, 1000), dtype=np.float32))
+    assert measures.wnodf(graph) == 0
+    monkeypatch.setattr("psutil.virtual_memory", lambda: types.SimpleNamespace(available=0))
+    with pytest.raises(bipnet.errors.TooLargeError, match=r"WNODF of \(1100, 1000\) needs 17.6 MB"):
+        measures.wnodf(graph)
 
 
 def test_wnodf__knows_the_order_of_weights_alone() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,10 @@ import numpy.typing as npt
 from bipnet._memory import require_memory
 from bipnet.graph import Side, Sign, SignedBipartiteGraph, as_graph
 from bipnet.measures._signs import blocks_of_products, checked_sign, presence_matrix
+
+Counts = npt.NDArray[np.int64]
+_Lists = tuple[Counts, Counts]
+_Sorter = Callable[[Side, Counts], Iterator[_Lists]]
 
 _BLOCK = 1 << 20  # weights that are put in order at a time
 
@@ -77,7 +83,7 @@ def wnodf(W: Any, sign: Sign | None = "+") -> float:
     InputError
         Another sign, no accepted matrix.
     TooLargeError
-        It does not fit into memory.
+        A dense graph whose work does not fit into memory.
 
     Notes
     -----
@@ -92,8 +98,13 @@ def wnodf(W: Any, sign: Sign | None = "+") -> float:
     (0.0, 100.0)
     """
     graph = as_graph(W)
-    levels = _levels(graph, checked_sign(sign))
-    return _per_pair(_lower_edges(levels) + _lower_edges(levels.T), graph)
+    sign = checked_sign(sign)
+    sorted_edges = _sparse_sorter(graph, sign) if graph.is_sparse else _dense_sorter(graph, sign)
+    total = sum(
+        _lower_edges(graph.degrees(side, sign), partial(sorted_edges, side))
+        for side in ("left", "right")
+    )
+    return _per_pair(total, graph)
 
 
 def _per_pair(total: float, graph: SignedBipartiteGraph) -> float:
@@ -111,18 +122,89 @@ def _paired_nestedness(graph: SignedBipartiteGraph, side: Side, sign: Sign | Non
     return total
 
 
-def _levels(graph: SignedBipartiteGraph, sign: Sign | None) -> npt.NDArray[np.uint32]:
-    """(n_left, n_right) whole numbers in the order of |w|; 0 where there is no such edge."""
-    require_memory(24 * graph.n_edges + 8 * graph.n_left * graph.n_right, f"WNODF {graph.shape}")
-    rows, columns, weights = graph.edges() if graph.is_sparse else (None, None, graph.to_array())
-    wanted = weights != 0 if sign is None else weights > 0 if sign == "+" else weights < 0
-    levels = np.zeros(weights.shape, dtype=np.uint32)
+def _lower_edges(degrees: Counts, sorted_edges: Callable[[Counts], Iterator[_Lists]]) -> float:
+    """Over all pairs of nodes of a side: the share of the poorer's edges that are lower in it.
+
+    Not pair by pair. Let each node of the other side list its edges, those with the largest |w|
+    first: the edge of a poor node is lower than those of richer ones before it in such a list. So
+    all is in how many those are, by the degree of the poor node: whole numbers, and exact.
+    """
+    values, classes = np.unique(degrees, return_inverse=True)
+    counts = np.zeros(len(values))
+    for codes, bounds in sorted_edges(classes):
+        _count_richer_before(codes, bounds, 0, len(values), counts)
+    return float((counts / np.maximum(values, 1)).sum())
+
+
+def _count_richer_before(
+    classes: Counts, bounds: Counts, low: int, high: int, counts: npt.NDArray[np.float64]
+) -> None:
+    """Add to ``counts``, by class, how many of a higher class come before in the same list.
+
+    List i is ``classes[bounds[i] : bounds[i + 1]]``; classes are from ``low`` to ``high`` - 1.
+    Those of the upper half are counted before each of the lower half, then each half by itself.
+    """
+    if high - low < 2 or not classes.size:
+        return
+    middle = (low + high) // 2
+    is_poor = classes < middle
+    places = np.flatnonzero(is_poor)
+    poor, rich = classes[places], classes[~is_poor]
+    poor_bounds = np.searchsorted(places, bounds)
+    rich_bounds = bounds - poor_bounds
+    # The t-th poor one has its place less t rich ones before it, those of earlier lists among them.
+    before = places - np.arange(places.size)
+    before -= np.repeat(rich_bounds[:-1], np.diff(poor_bounds))
+    counts += np.bincount(poor, weights=before, minlength=len(counts))
+    _count_richer_before(poor, poor_bounds, low, middle, counts)
+    _count_richer_before(rich, rich_bounds, middle, high, counts)
+
+
+def _dense_sorter(graph: SignedBipartiteGraph, sign: Sign | None) -> _Sorter:
+    """Sorts the edges of a dense graph, some columns at a time."""
+    require_memory(16 * graph.n_left * graph.n_right, f"WNODF of {graph.shape}")
+    weights = graph.to_array()
+    wanted = _wanted(weights, sign)
+    levels = np.zeros(graph.shape, dtype=np.uint32)
     levels[wanted] = _in_order(weights[wanted])
-    if not graph.is_sparse:
-        return levels
-    dense = np.zeros(graph.shape, dtype=np.uint32)
-    dense[rows, columns] = levels
-    return dense
+
+    def sorted_edges(side: Side, classes: Counts) -> Iterator[_Lists]:
+        lists = levels.T if side == "left" else levels
+        step = max(1, _BLOCK // len(classes))
+        for first in range(0, len(lists), step):
+            block = np.ascontiguousarray(lists[first : first + step])
+            # Large |w| first, among equal ones the poor first, what is no edge last.
+            keys = (~block).astype(np.uint64) << np.uint64(32)
+            keys |= classes.astype(np.uint64)
+            keys.sort(axis=1)
+            lengths = np.count_nonzero(block, axis=1)
+            are_edges = np.arange(len(classes)) < lengths[:, None]
+            yield keys.astype(np.uint32)[are_edges].astype(np.int64), _bounds(lengths)
+
+    return sorted_edges
+
+
+def _sparse_sorter(graph: SignedBipartiteGraph, sign: Sign | None) -> _Sorter:
+    """Sorts the edges of a sparse graph."""
+    rows, columns, weights = graph.edges()
+    wanted = _wanted(weights, sign)
+    rows, columns, levels = rows[wanted], columns[wanted], _in_order(weights[wanted])
+
+    def sorted_edges(side: Side, classes: Counts) -> Iterator[_Lists]:
+        nodes, lists = (rows, columns) if side == "left" else (columns, rows)
+        n_lists = graph.n_right if side == "left" else graph.n_left
+        order = np.lexsort((classes[nodes], ~levels, lists))  # the same order as in dense graphs
+        yield classes[nodes[order]], _bounds(np.bincount(lists, minlength=n_lists))
+
+    return sorted_edges
+
+
+def _wanted(weights: npt.NDArray[Any], sign: Sign | None) -> npt.NDArray[np.bool_]:
+    return weights != 0 if sign is None else weights > 0 if sign == "+" else weights < 0
+
+
+def _bounds(lengths: Counts) -> Counts:
+    return np.concatenate([[0], np.cumsum(lengths)])
 
 
 def _in_order(weights: npt.NDArray[Any]) -> npt.NDArray[np.uint32]:
@@ -134,48 +216,3 @@ def _in_order(weights: npt.NDArray[Any]) -> npt.NDArray[np.uint32]:
     if magnitudes.dtype.kind == "i":  # that of the least number is one too large for its dtype
         magnitudes = magnitudes.view(f"u{magnitudes.dtype.itemsize}")
     return (np.unique(magnitudes, return_inverse=True)[1] + 1).astype(np.uint32)
-
-
-def _lower_edges(levels: npt.NDArray[np.uint32]) -> float:
-    """Over all pairs of rows: the share of the poorer one's edges that are lower in it.
-
-    Not pair by pair. A pair counts where the richer one comes before the poorer one when the
-    edges of a column are in the order of |w|; so each row's edges count the richer rows before
-    them, over its degree. All these are whole numbers and exact.
-    """
-    n, n_columns = levels.shape
-    degrees, classes = np.unique(np.count_nonzero(levels, axis=1), return_inverse=True)
-    counts = np.zeros(2 * len(degrees))
-    step = max(1, _BLOCK // n)
-    for first in range(0, n_columns, step):
-        block = np.ascontiguousarray(levels[:, first : first + step].T)
-        # Sorted: large |w| first, among equal ones the poor first; pairs without an edge last.
-        keys = (~block).astype(np.uint64) << np.uint64(32)
-        keys |= (2 * classes + (block > 0)).astype(np.uint64)
-        keys.sort(axis=1)
-        _count_richer_before(keys.astype(np.uint32), 0, len(degrees), counts)
-    return float((counts[1::2] / np.maximum(degrees, 1)).sum())
-
-
-def _count_richer_before(
-    codes: npt.NDArray[np.uint32], low: int, high: int, counts: npt.NDArray[np.float64]
-) -> None:
-    """Add to ``counts``, by code, how many of a higher class come before in the same row.
-
-    A code is twice the class, plus one where there is an edge; classes are from ``low`` to
-    ``high`` - 1. Every row holds as many of each class, so that both halves are matrices again.
-    """
-    if high - low < 2:
-        return
-    middle = (low + high) // 2
-    n_rows, n = codes.shape
-    flat = codes.ravel()
-    is_poor = flat < 2 * middle
-    places = np.flatnonzero(is_poor)
-    poor, rich = flat[places].reshape(n_rows, -1), flat[~is_poor].reshape(n_rows, -1)
-    # The t-th poor one of a row in its place p has p - t rich ones before it.
-    before = places.reshape(poor.shape) - n * np.arange(n_rows)[:, None]
-    before -= np.arange(poor.shape[1])
-    counts += np.bincount(poor.ravel(), weights=before.ravel(), minlength=len(counts))
-    _count_richer_before(poor, low, middle, counts)
-    _count_richer_before(rich, middle, high, counts)
