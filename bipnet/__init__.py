@@ -17,6 +17,7 @@ from bipnet.errors import InputError as InputError
 from bipnet.errors import InvariantError as InvariantError
 from bipnet.errors import LayerNotFoundError as LayerNotFoundError
 from bipnet.errors import MissingExtraError as MissingExtraError
+from bipnet.errors import MissingExtraWarning as MissingExtraWarning
 from bipnet.errors import MissingFileError as MissingFileError
 from bipnet.errors import NotSettledWarning as NotSettledWarning
 from bipnet.errors import OutputExistsError as OutputExistsError

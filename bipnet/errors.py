@@ -69,6 +69,10 @@ class DamagedJobWarning(BipnetWarning):
     """What a finished job of a sweep had made is damaged: the job is done again."""
 
 
+class MissingExtraWarning(BipnetWarning):
+    """Something is left out, since an optional library that it needs is not installed."""
+
+
 class NotSettledWarning(BipnetWarning):
     """A chain did not reach equilibrium on its pilot: draws may remember the data."""
 

@@ -17,6 +17,7 @@ HEAVY = (
     "pandas",
     "sklearn",
     "skimage",
+    "sknetwork",
 )
 
 

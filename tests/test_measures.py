@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ import networkx as nx
 import numpy as np
 import pytest
 import scipy.sparse
+import strategies as my
 from hypothesis import given, settings
 from networkx.algorithms import bipartite
 
@@ -106,16 +108,19 @@ def test_products__go_in_blocks_without_a_difference(monkeypatch: pytest.MonkeyP
     whole = (
         measures.butterflies(W),
         measures.nodf(W),
+        measures.wnodf(W),
         measures.latapy_clustering(W),
         measures.robins_alexander_clustering(W),
     )
     monkeypatch.setattr("bipnet.measures._signs._BLOCK_BYTES", 4 * 37 * 5)
+    monkeypatch.setattr("bipnet.measures.nestedness._BLOCK", 37 * 5)
     again = measures.butterflies(W)
     assert (again.balanced, again.unbalanced) == (whole[0].balanced, whole[0].unbalanced)
     assert (again.left_balanced == whole[0].left_balanced).all()
     assert measures.nodf(W) == pytest.approx(whole[1], rel=1e-14)
-    assert (measures.latapy_clustering(W) == whole[2]).all()
-    assert measures.robins_alexander_clustering(W) == pytest.approx(whole[3], rel=1e-14)
+    assert measures.wnodf(W) == whole[2]
+    assert (measures.latapy_clustering(W) == whole[3]).all()
+    assert measures.robins_alexander_clustering(W) == pytest.approx(whole[4], rel=1e-14)
 
 
 # -- clustering, nestedness ----------------------------------------------------------------------
@@ -163,6 +168,103 @@ def test_nodf__of_a_staircase_is_perfect_and_of_blocks_nothing() -> None:
     assert measures.nodf(np.tri(6)) == pytest.approx(100)
     assert measures.nodf(np.eye(4)) == 0
     assert measures.nodf([[5.0]]) == 0
+
+
+def lower_shares(W: np.ndarray[Any, Any]) -> list[float]:
+    """Per pair of rows, pair by pair: the share of the poorer one's edges that are lower in it."""
+    shares = []
+    for a, b in itertools.combinations(W, 2):
+        poor, rich = sorted((a, b), key=lambda row: int((row > 0).sum()))
+        n_poor, n_rich = int((poor > 0).sum()), int((rich > 0).sum())
+        if n_poor == n_rich or not n_poor:
+            shares.append(0.0)
+        else:
+            shares.append(sum(0 < p < r for p, r in zip(poor, rich, strict=True)) / n_poor)
+    return shares
+
+
+def naive_wnodf(W: np.ndarray[Any, Any], sign: str | None) -> float:
+    magnitudes = np.abs(W) * part(W, sign)
+    shares = lower_shares(magnitudes) + lower_shares(magnitudes.T)
+    return 100 * sum(shares) / len(shares) if shares else 0.0
+
+
+@pytest.mark.parametrize("sign", SIGNS)
+@given(W=matrices(8))
+@settings(deadline=None)
+def test_wnodf__is_its_definition(W: np.ndarray[Any, Any], sign: Any) -> None:
+    found = measures.wnodf(W, sign)
+    assert found == pytest.approx(naive_wnodf(W, sign), abs=1e-9)
+    assert found <= measures.nodf(W, sign) + 1e-9
+    assert measures.wnodf(W.astype(np.float32), sign) == found
+    assert measures.wnodf(scipy.sparse.csr_array(W), sign) == found
+
+
+def test_wnodf__by_hand() -> None:
+    # Rows: (4 5 1) has 3 edges, (3 6 .) and (2 . 2) have 2, and equal degrees are not nested.
+    # In (3 6 .) 3 < 4 is lower and 6 is not, in (2 . 2) 2 < 4 is and 2 is not: 1/2 + 1/2 of 3
+    # pairs.
+    # Columns: (4 3 2) has 3 edges; in (5 6 .) none is lower, in (1 . 2) 1 < 4 is and 2 = 2 is not:
+    # 0 + 1/2 of 3 pairs.
+    W = np.array([[4, 5, 1], [3, 6, 0], [2, 0, 2]])
+    assert measures.wnodf(W) == pytest.approx(100 * 1.5 / 6)
+    assert measures.wnodf(-W, "-") == pytest.approx(100 * 1.5 / 6)
+    assert measures.wnodf(W, "-") == 0
+    # The same, with every edge of a poorer node below that of a richer one.
+    assert measures.wnodf([[5, 4, 1], [4, 2, 0], [1, 0, 0]]) == pytest.approx(100)
+
+
+def test_wnodf__of_equal_weights_or_equal_degrees_is_nothing() -> None:
+    assert measures.wnodf(np.tri(6)) == 0
+    assert measures.nodf(np.tri(6)) == pytest.approx(100)
+    assert measures.wnodf(np.arange(1, 13).reshape(3, 4)) == 0
+    assert measures.wnodf([[5.0]]) == 0
+
+
+@my.each_dtype
+def test_wnodf__is_that_of_any_dtype(dtype: np.dtype[Any]) -> None:
+    rng = np.random.default_rng(6)
+    W = rng.integers(0, 9, size=(11, 8)).astype(np.float64)
+    if dtype.kind not in "ub":
+        W *= rng.choice([-1, 1], size=W.shape)
+    given_as = W.astype(dtype)
+    W = given_as.astype(np.float64)
+    for sign in SIGNS:
+        assert measures.wnodf(given_as, sign) == pytest.approx(naive_wnodf(W, sign))
+
+
+def test_wnodf__tells_weights_apart_that_float32_and_int64_do_not() -> None:
+    close = [[1 + 2**-40, 1.0], [1.0, 0.0]]
+    assert measures.wnodf(close) == pytest.approx(100)
+    assert measures.wnodf(np.float32(close)) == 0  # all alike
+    least = np.iinfo(np.int64).min
+    W = np.array([[least, least], [least + 1, 0]])
+    assert measures.wnodf(W, "-") == measures.wnodf(W, None) == pytest.approx(50)
+    tiny = np.array([[3e-45, 3e-45], [1.5e-45, 0]], dtype=np.float32)
+    assert measures.wnodf(tiny) == pytest.approx(50)
+
+
+def test_wnodf__of_uneven_degrees_is_its_definition() -> None:
+    rng = np.random.default_rng(12)
+    W = rng.normal(size=(60, 45)) * (rng.random((60, 45)) < rng.random(60)[:, None])
+    assert len(set((W > 0).sum(axis=1))) > 15
+    assert measures.wnodf(W) == pytest.approx(naive_wnodf(W, "+"))
+    assert measures.wnodf(scipy.sparse.csr_array(W), "-") == pytest.approx(naive_wnodf(W, "-"))
+
+
+def test_wnodf__asks_for_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = bipnet.SignedBipartiteGraph(np.ones((1100, 1000), dtype=np.float32))
+    assert measures.wnodf(graph) == 0
+    monkeypatch.setattr("psutil.virtual_memory", lambda: types.SimpleNamespace(available=0))
+    with pytest.raises(bipnet.errors.TooLargeError, match=r"WNODF of \(1100, 1000\) needs 17.6 MB"):
+        measures.wnodf(graph)
+
+
+def test_wnodf__knows_the_order_of_weights_alone() -> None:
+    rng = np.random.default_rng(9)
+    W = rng.normal(size=(30, 20)) * (rng.random((30, 20)) < 0.7)
+    assert measures.wnodf(W) > 0
+    assert measures.wnodf(np.sign(W) * np.abs(W) ** 3) == measures.wnodf(W)
 
 
 # -- heterogeneity, assortativity, distributions -------------------------------------------------
@@ -267,6 +369,8 @@ GRAPH_STATISTICS: dict[str, Callable[[Any], float]] = {
     "unbalanced": lambda W: measures.butterflies(W).unbalanced,
     "clustering": measures.robins_alexander_clustering,
     "nodf": measures.nodf,
+    "wnodf": measures.wnodf,
+    "modularity": lambda W: measures.communities(W).modularity,
     "assortativity": measures.assortativity,
     "strength assortativity": lambda W: measures.assortativity(W, "strength"),
     "effective rank": lambda W: measures.spectrum(W).effective_rank,
@@ -327,6 +431,7 @@ def test_degenerate_graphs__have_numbers_for_everything(kind: str) -> None:
     [
         (lambda: measures.disparity([[1.0]], "up"), "side must be 'left' or 'right', got 'up'"),
         (lambda: measures.nodf([[1.0]], "*"), "sign must be"),
+        (lambda: measures.wnodf([[1.0]], "*"), "sign must be"),
         (lambda: measures.assortativity([[1.0]], "size"), "by must be 'degree' or 'strength'"),
         (lambda: measures.butterflies([[math.nan]]), "weights must be finite"),
         (lambda: measures.strength_distribution([[1.0]], "left", bins=[3, 1]), "bins must be"),

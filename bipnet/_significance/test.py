@@ -30,7 +30,7 @@ from bipnet.measures.catalogue import (
     Described,
     Of,
     Statistic,
-    graph_statistics,
+    default_statistics,
     named_statistic,
 )
 from bipnet.nulls import ensemble
@@ -69,7 +69,8 @@ def significance(
         Graph or matrix.
     statistics
         Names from `bipnet.measures.STATISTICS`, or functions of one's own by name: graph -> a
-        number, or one for each node of one side. By default all statistics of the whole graph.
+        number, or one for each node of one side. By default all statistics of the whole graph;
+        of large ones modularity is the slowest by far: name the others to do without it.
     null
         "A" to "G", a key of `bipnet.NULL_MODELS`.
     n
@@ -108,6 +109,13 @@ def significance(
         correction; a function that gives no finite numbers; a file of another test.
     OutputExistsError, MissingFileError
         ``resume`` is a folder, or its folder does not exist.
+    MissingExtraError
+        A statistic was named that needs an optional library, and that is not installed.
+
+    Warns
+    -----
+    MissingExtraWarning
+        The same, of the statistics by default: they are left out.
 
     Notes
     -----
@@ -174,7 +182,7 @@ def significance(
 
 def _chosen(statistics: str | Named | None) -> dict[str, Statistic]:
     if statistics is None:
-        statistics = graph_statistics()
+        statistics = default_statistics()
     if isinstance(statistics, str):
         statistics = [statistics]
     if isinstance(statistics, Mapping):

@@ -24,8 +24,9 @@ from bipnet.nulls.models import null_model
 def list_statistics(as_json: bool) -> None:
     """All named statistics, and which null models have the same value in every draw."""
     from bipnet.measures import STATISTICS
+    from bipnet.measures.communities import INSTALL
 
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "name": one.name,
             "of": one.of,
@@ -33,6 +34,7 @@ def list_statistics(as_json: bool) -> None:
             "fixed_by": [
                 letter for letter, row in NULL_MODELS.items() if one.is_fixed_by(row.preserves)
             ],
+            "available": one.is_available,
         }
         for one in STATISTICS.values()
     ]
@@ -41,7 +43,15 @@ def list_statistics(as_json: bool) -> None:
         return
     tables.print_table(
         ["statistic", "of", "fixed by", "what it is"],
-        [[row["name"], row["of"], "".join(row["fixed_by"]) or "-", row["is"]] for row in rows],
+        [
+            [
+                row["name"],
+                row["of"],
+                "".join(row["fixed_by"]) or "-",
+                row["is"] if row["available"] else f"{row['is']} ({INSTALL})",
+            ]
+            for row in rows
+        ],
     )
 
 
@@ -98,6 +108,7 @@ def test_layers(
 ) -> None:
     """Test statistics of every chosen layer; print a table, write all rows."""
     import bipnet
+    from bipnet.measures.catalogue import default_statistics, graph_statistics
 
     model = null_model(letter)
     outputs = Outputs(output, None, force)
@@ -106,13 +117,15 @@ def test_layers(
             f"{output}: a table needs pandas: pip install 'bipnet[experiments]'"
         )
     kept = None if output is None else output.with_name(f"{output.name}.draws")
+    chosen = list(names) or list(default_statistics())
+    left_out = [] if names else [name for name in graph_statistics() if name not in chosen]
     results = []
     for number, (when, layer, source) in enumerate(_layers(path, before, globs, orientation)):
         if kept is not None:
             kept.mkdir(exist_ok=True)
         found = bipnet.significance(
             source.read(layer),
-            list(names) or None,
+            chosen,
             model,
             n_draws,
             rng=seed,
@@ -130,9 +143,8 @@ def test_layers(
             kept.rmdir()
     if as_json:
         rows = [{"input": when, **row} for when, _, found in results for row in found.rows()]
-        tables.print_json(
-            {"path": str(path), "null": model.letter, "n": n_draws, "seed": seed, "rows": rows}
-        )
+        about = {"path": str(path), "null": model.letter, "n": n_draws, "seed": seed}
+        tables.print_json({**about, "left_out": left_out, "rows": rows})
         return
     _print(results, before is not None)
     outputs.say()

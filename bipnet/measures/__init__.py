@@ -13,12 +13,16 @@ from bipnet.measures.catalogue import STATISTICS as STATISTICS
 from bipnet.measures.catalogue import Statistic as Statistic
 from bipnet.measures.clustering import latapy_clustering as latapy_clustering
 from bipnet.measures.clustering import robins_alexander_clustering as robins_alexander_clustering
+from bipnet.measures.communities import Communities as Communities
+from bipnet.measures.communities import communities as communities
+from bipnet.measures.communities import modularity as modularity
 from bipnet.measures.distributions import degree_distribution as degree_distribution
 from bipnet.measures.distributions import strength_distribution as strength_distribution
 from bipnet.measures.distributions import weight_sd as weight_sd
 from bipnet.measures.heterogeneity import disparity as disparity
 from bipnet.measures.heterogeneity import strength_degree_slope as strength_degree_slope
 from bipnet.measures.nestedness import nodf as nodf
+from bipnet.measures.nestedness import wnodf as wnodf
 from bipnet.measures.pattern import SignPattern as SignPattern
 from bipnet.measures.pattern import sign_pattern as sign_pattern
 from bipnet.measures.projection import projection as projection

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import importlib.util
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
@@ -12,15 +13,16 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from bipnet.errors import InputError
+from bipnet.errors import InputError, MissingExtraWarning, warn_caller
 from bipnet.graph import Side, Sign, SignedBipartiteGraph, as_graph
 from bipnet.measures._signs import smaller_side
 from bipnet.measures.assortativity import assortativity
 from bipnet.measures.butterflies import Counts, butterflies_through
 from bipnet.measures.clustering import latapy_clustering, robins_alexander_clustering
+from bipnet.measures.communities import INSTALL, LIBRARY, communities
 from bipnet.measures.distributions import weight_sd
 from bipnet.measures.heterogeneity import disparity, strength_degree_slope
-from bipnet.measures.nestedness import nodf
+from bipnet.measures.nestedness import nodf, wnodf
 from bipnet.measures.spectrum import Spectrum, spectrum
 
 Of = Literal["graph", "left", "right"]
@@ -74,6 +76,8 @@ class Statistic:
         all has the same value in every draw. Empty: of no such property.
     compute
         From a `Described` graph.
+    library
+        The optional library that computes it, by the name it is imported as; "" if none does.
     """
 
     name: str
@@ -81,6 +85,7 @@ class Statistic:
     of: Of
     depends_on: tuple[str, ...]
     compute: Callable[[Described], Any] = field(repr=False, compare=False)
+    library: str = ""
 
     def __call__(self, W: Any) -> Values:
         """Its value of a graph or matrix: (1,) or (n,) float64.
@@ -92,6 +97,11 @@ class Statistic:
         """
         described = W if isinstance(W, Described) else Described(W)
         return np.atleast_1d(np.asarray(self.compute(described), dtype=np.float64))
+
+    @property
+    def is_available(self) -> bool:
+        """Whether the library that computes it is installed, if it takes one."""
+        return not self.library or importlib.util.find_spec(self.library) is not None
 
     def is_fixed_by(self, preserves: Iterable[str]) -> bool:
         """Whether everything it depends on is among what a null model preserves."""
@@ -167,6 +177,21 @@ def _of_a_sign(sign: Sign) -> Iterator[Statistic]:
         f"nestedness (NODF) of the {_WORDS[sign]}",
         [SIGNS],
         lambda d: nodf(d.graph, sign),
+    )
+    yield _make(
+        "graph",
+        f"wnodf{sign}",
+        f"nestedness of the weights (WNODF) of the {_WORDS[sign]}",
+        [],
+        lambda d: wnodf(d.graph, sign),
+    )
+    yield _make(
+        "graph",
+        f"modularity{sign}",
+        f"Barber modularity of the communities found in the {_WORDS[sign]}, by |w|",
+        [],
+        lambda d: communities(d.graph, sign).modularity,
+        library=LIBRARY,
     )
 
 
@@ -262,9 +287,15 @@ def _strengths(side: Side, sign: Sign | None) -> list[str]:
 
 
 def _make(
-    of: Of, name: str, title: str, depends_on: Sequence[str], compute: Callable[[Described], Any]
+    of: Of,
+    name: str,
+    title: str,
+    depends_on: Sequence[str],
+    compute: Callable[[Described], Any],
+    *,
+    library: str = "",
 ) -> Statistic:
-    return Statistic(name, title, of, tuple(depends_on), compute)
+    return Statistic(name, title, of, tuple(depends_on), compute, library)
 
 
 STATISTICS: Mapping[str, Statistic] = MappingProxyType(
@@ -285,6 +316,29 @@ Examples
 def graph_statistics() -> tuple[str, ...]:
     """Names of the statistics that are one number of a graph."""
     return tuple(name for name, one in STATISTICS.items() if one.of == "graph")
+
+
+def default_statistics() -> tuple[str, ...]:
+    """Names of the statistics that are one number of a graph and can be computed here.
+
+    Warns
+    -----
+    MissingExtraWarning
+        An optional library is not installed: says which statistics are left out.
+
+    Examples
+    --------
+    >>> set(default_statistics()) <= set(graph_statistics())
+    True
+    """
+    names = graph_statistics()
+    lacking = [name for name in names if not STATISTICS[name].is_available]
+    if lacking:
+        warn_caller(
+            f"{' and '.join(lacking)} are left out: they need scikit-network, {INSTALL}",
+            MissingExtraWarning,
+        )
+    return tuple(name for name in names if name not in lacking)
 
 
 def named_statistic(name: str) -> Statistic:
