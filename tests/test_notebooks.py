@@ -13,13 +13,67 @@ NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
 # What a notebook's text says of its numbers, with leeway; run in its kernel after its last cell.
 CHECKS = {
     "statistics_of_a_trained_layer": """
+from bipnet.measures import degree_bands, sign_pattern, spectrum, strength_bands
+
 assert accuracy > 0.95
-assert never_inked.sum() == 3 and (x_train[:, strongest] > 0).sum() < 5
+
+# Weights: from a narrow range to some twenty times as large, of both signs.
+assert abs(before).max() <= 1 / 8
+assert after.max() > 15 / 8 and after.min() < -15 / 8
+
+# Strengths of pixels: in the band of A before training, and far outside it at both ends after it.
+def share_in_band(W):
+    bands = strength_bands(W, "left", bipnet.ensemble(W, "A", 100, rng=1), bins=20)
+    return np.mean([
+        (band.null.low <= band.observed) & (band.observed <= band.null.high)
+        for band in bands.values()
+    ])
+
+assert share_in_band(before) > 0.75 and share_in_band(after) > 0.6
+strengths = bipnet.SignedBipartiteGraph(after).strengths("left", "+")
+of_draws = np.array([R.clip(0).sum(axis=1) for R in bipnet.ensemble(after, "A", 100, rng=1)])
+assert strengths.min() < of_draws.min() and strengths.max() > of_draws.max()
+assert strengths.max() > 2.5 * np.median(strengths) and strengths.min() < 0.2 * np.median(strengths)
+
+# The weakest and the strongest lie at the margin; what has no ink has not moved.
+at_margin = np.ones((8, 8), dtype=bool)
+at_margin[1:-1, 1:-1] = False
+assert at_margin.ravel()[[strengths.argmin(), strongest]].all()
+assert never_inked.sum() == 3 and (after[never_inked] == before[never_inked]).all()
+assert (x_train[:, strongest] > 0).sum() == 1
+
+# Degrees of units: fair coins before; after it the dead ones are below the band, others are not.
+degrees = (before > 0).sum(axis=0)
+assert abs(degrees.mean() - 32) < 2 and 2.5 < degrees.std() < 5.5
+assert silent.sum() == 5 and k_plus[silent].max() < k_plus[~silent].min()
+band = degree_bands(after, "right", bipnet.ensemble(after, "A", 100, rng=1), signs="+", bins=12)
+(band,) = band.values()
+assert band.observed[0] > band.null.high[0]
+lowest = np.sort([(R > 0).sum(axis=0) for R in bipnet.ensemble(after, "A", 100, rng=1)])[:, 4]
+assert np.sort(k_plus)[4] < lowest.min()  # five units with so few: in no draw
+lived = after[:, ~silent]
+spreads = [(R > 0).sum(axis=0).std() for R in bipnet.ensemble(lived, "A", 100, rng=1)]
+assert k_plus[~silent].std() < max(spreads)
+assert size[silent].max() < 0.1 < 4 * size[silent].mean() < size[~silent].mean()
+assert abs(abs(before[:, silent]).mean() - 0.06) < 0.005
+
+# Sorted by k+, the trained signs and those of G have one gradient.
+def quarters(W):
+    return sign_pattern(W, most_blocks=(4, 4)).means
+
+data, drawn = quarters(after), quarters(bipnet.randomize(after, "G", rng=1))
+for pattern in (data, drawn):
+    assert pattern[0, 0] > 0.2 and pattern[-1, -1] < -0.2
+assert np.corrcoef(data.ravel(), drawn.ravel())[0, 1] > 0.9
 
 # Balance: not before training, far from chance after it.
 assert abs(found["before"]["balanced_share"].z[0]) < 4
-assert found["after"]["balanced_share"].z[0] > 15
+assert found["before"]["balanced_share"].p[0] > 0.05
+assert found["after"]["balanced_share"].z[0] > 20
 assert found["after"]["balanced_share"].p[0] == 1 / 501
+for test in found.values():
+    assert abs(test["balanced_share"].null_mean[0] - 0.5) < 0.002
+    assert "hidden state" in test.law
 
 # Under all three, before training nothing stands out; after it what the text says.
 for null, table in tested.items():
@@ -31,18 +85,42 @@ for null, table in tested.items():
     assert (p.drop(signs) <= 0.05).all(), null
     if null != "E":
         assert (p[signs[:3]] <= 0.05).all() and p["nodf+"] > 0.05
+near = tested["A"].query("layer == 'before'").set_index("statistic")["p_adjusted"]
+assert list(near[near < 0.1].index) == signs[1:] and (near[signs[1:]].round(2) == 0.06).all()
+near = tested["G"].query("layer == 'before'").set_index("statistic")["p_adjusted"]
+assert near.min() > 0.5
+
+# The slopes are far from chance, and made by the dead units alone; the balance is not.
 table = tested["E"].set_index(["layer", "statistic"])
-assert table.loc[("after", "strength_slope+ right"), "observed"] > 1.5
+assert 3 < table.loc[("after", "strength_slope+ right"), "observed"] < 5
 assert table.loc[("after", "strength_slope- right"), "observed"] < 0
+assert abs(table.loc["after"].loc[slopes[:2], "z"]).min() > 10
+assert min(alive[name].p_adjusted[0] for name in slopes[:2]) > 0.05
+assert alive["balanced_share"].z[0] > 20 and alive["balanced_share"].p_adjusted[0] <= 0.05
 
-# Signs alone make most of the first singular value.
-null = table.loc[("after", "singular_value"), "null_mean"]
-assert 0.8 < null / table.loc[("after", "singular_value"), "observed"] < 0.97
+# The table of what is fixed is that of the tests.
+for null, table in tested.items():
+    fixed = table.query("layer == 'after'").set_index("statistic")["state"] == "fixed"
+    row = bipnet.NULL_MODELS[null]
+    assert [STATISTICS[name].is_fixed_by(row.preserves) for name in shown] == list(fixed[shown])
 
-# Pixels: three of four, and none without ink.
-assert 0.6 * 64 < beyond.sum() < 0.9 * 64
+# Singular values above the noise: none under A, two under E, five in the data.
+data = spectrum(after)
+median = {
+    null: np.median(
+        [spectrum(R).values for R in bipnet.ensemble(after, null, 100, rng=4)], axis=0
+    )
+    for null in "AE"
+}
+above = [int((values > data.edge).sum()) for values in (median["A"], median["E"], data.values)]
+assert above == [0, 2, 5]
+assert 0.8 < median["E"][0] / data.values[0] < 0.97
+
+# Pixels: three of four, and none without ink, which have the lowest z-scores.
+assert 0.7 * 64 < beyond.sum() < 0.8 * 64
+assert (one.z.reshape(8, 8)[beyond] > 0).all()
 assert not beyond[never_inked.reshape(8, 8)].any()
-assert one.z[never_inked].max() < np.median(one.z)
+assert one.z[never_inked].max() < one.z[~never_inked].min()
 """,
     "your_own_null_model_or_statistic": """
 under_d = bipnet.significance(W, own, null="D", n=500, rng=1)
