@@ -124,17 +124,57 @@ assert one.z[never_inked].max() < one.z[~never_inked].min()
 """,
     "your_own_null_model_or_statistic": """
 under_d = bipnet.significance(W, own, null="D", n=500, rng=1)
-assert under_d["mean dominance"].z[0] < -2 and under_d["mean dominance"].p[0] < 0.05
+less = under_d["mean dominance"]
+assert less.z[0] < -2 and less.p[0] < 0.05
+assert round(less.null_mean[0] - less.observed[0], 3) == 0.004
 assert not (under_d["dominance"].p_adjusted <= 0.05).any()
+band = distribution_band(dominance(g), draws, bins=20)
+inside = (band.null.low <= band.observed) & (band.observed <= band.null.high)
+assert 0.8 < inside.mean() <= 1
 under_e = bipnet.significance(W, own, null="E", n=50, rng=1)
 assert (under_e["dominance"].state == "constant").all()
-assert known.is_fixed_by(bipnet.NULL_MODELS["C"].preserves)
-assert not known.is_fixed_by(bipnet.NULL_MODELS["D"].preserves)
+assert (bipnet.significance(W, own, null="C", n=50, rng=1)["dominance"].state == "constant").all()
+assert [null for null, row in bipnet.NULL_MODELS.items() if known.is_fixed_by(row.preserves)] == [
+    "C", "E",
+]
 
-# The right null model passes the test of uniformity, the lopsided one does not.
+# The check tells a wrong draw apart, and which of its two parts.
+for wrong_draw, said in ((bipnet.randomize(W, "B", rng=1), "a size"), (-W, "left node")):
+    try:
+        check(W, wrong_draw)
+    except AssertionError as error:
+        assert said in str(error)
+    else:
+        raise AssertionError(said)
+
+# The right null model passes the test of uniformity, the lopsided one does not, by a quarter.
 assert len(list(outcomes(small))) == 18
 assert p_right > 1e-4 and p_wrong < 1e-10
+assert max(right) < 1.15 * np.mean(right) and 1.2 * np.mean(wrong) < max(wrong)
 assert z > 15 and p == 1 / 401
+
+# With signs dealt anew the first direction is little more than noise.
+from bipnet.measures import spectrum
+
+assert mean < 1.1 * spectrum(W).edge < observed
+
+# Besag & Clifford: uniform from a hidden state, far from it from the data; power by more rounds.
+def below(level, favour, name):
+    return (p_of[favour, name] <= level + 1e-9).mean()
+
+naive, one_round, many = tests
+for name in (one_round, many):
+    for level in (0.05, 0.1, 0.2, 0.5):
+        sd = np.sqrt(level * (1 - level) / 200)
+        assert abs(below(level, 0.0, name) - level) < 3 * sd, (name, level)
+for level in (0.1, 0.2, 0.5):
+    sd = np.sqrt(level * (1 - level) / 200)
+    assert below(level, 0.0, naive) < level - 3 * sd, level
+found = {name: below(0.05, 0.1, name) for name in tests}
+assert 200 * found[naive] == 3
+assert 0.3 < found[one_round] < 0.45 < found[many] < 0.6
+assert all(bipnet.diagnose(answers(i)).steps > 20 for i in range(3))
+assert bipnet.significance(answers(0), {"lean": lean}, n=1, rng=0).steps == 64
 """,
     "null_models_on_any_matrix": """
 # Signs are kept by B, E and F, and so is the share; nothing else comes near the data.
