@@ -191,6 +191,61 @@ assert np.median(largest["E"]) < leading(W) and np.median(largest["G"]) < noise 
 assert parties_p["nestedness (NODF)"] > 0.3
 assert parties_p["balanced share of butterflies"] < 0.005
 """,
+    "paper_figures_1_to_4": """
+assert result.settings["datasets"][DATA]["tasks"] == {"E": ["0", "1"], "H": ["3", "9"]}
+
+# Figure 1: nine edges in ten can go; noise like sigma(w), half of the signs, no sizes.
+curves = tables[1].groupby(["task", "model", "probe"])
+
+def medians_of(task, model, probe, by):
+    return curves.get_group((task, model, probe)).groupby(by)["accuracy"].median()
+
+for task in "EH":
+    for model in ("float", "signed"):
+        at_p = medians_of(task, model, "prune", "fraction_removed")
+        assert (at_p[0.0] - at_p[:0.9] <= 0.05).all() and at_p.iloc[-1] < 0.6, (task, model)
+    noise, flips = (medians_of(task, "float", probe, "level") for probe in ("noise", "flip"))
+    assert (noise[:0.12] > 0.95).all() and (flips[:0.5] > 0.95).all()
+    assert noise.iloc[-1] < 0.75
+for task, most in (("E", 0.01), ("H", 0.04)):
+    full, by_signs = (
+        medians_of(task, model, "prune", "fraction_removed")[0] for model in ("float", "signed")
+    )
+    assert full - by_signs < most
+assert full - by_signs > 0.005  # of the hard task
+
+# Figure 2: signs carry the task.
+of = tables[2].pivot_table("accuracy", "task", "null_model", "median")
+assert (of[["B", "E", "F"]].rsub(of[""], axis=0) < 0.06).all().all()
+assert (of[list("ACDG")] < 0.65).all().all()
+
+# Figure 3: the strong weights do.
+assert lost.loc["E"].abs().loc[:0.9].max().max() < 0.02
+assert 0.03 < lost.loc["H"].loc[:0.5].max().max() < 0.12
+assert lost.loc[(slice(None), 0.9), :].max().max() < 0.02
+
+# Figure 4: 45 pairs, with losses that agree loosely.
+scores = tables[4].pivot_table("accuracy", "task", ["model", "null_model"])
+gone = -scores.sub(scores[("float", "")], axis=0)
+by_sign, by_b = gone[("signed", "")], gone[("float", "B")]
+assert len(gone) == 45
+assert 0.3 < by_sign.corr(by_b, method="spearman") < 0.8
+assert max(by_sign.median(), by_b.median()) < 0.021
+
+# Which claims hold, and that nothing else is printed.
+verdicts = {row["claim"]: row["verdict"] for row in measured}
+assert set(verdicts.values()) == {"holds", "does not hold"} and len(verdicts) == len(measured)
+hold = {claim for claim, verdict in verdicts.items() if verdict == "holds"}
+assert hold >= {
+    "noise-weak-signed-E", "noise-weak-signed-H", "noise-decay-signed-E", "noise-decay-signed-H",
+    "randomise-signs-keep-easy", "randomise-signs-unchanged", "randomise-B-not-G",
+}
+assert not hold & {
+    "binarising", "pruning-keeps-easy", "pruning-transition-signed-H", "randomise-hard-loses-more",
+    "randomise-B-transition-H", "noise-resonance-signed-H",
+}
+assert all(row["criterion"] and row["numbers"] for row in measured)
+""",
     "language_model_layers": """
 from bipnet.torch.text import sample_sentences
 
