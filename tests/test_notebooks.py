@@ -177,19 +177,46 @@ assert all(bipnet.diagnose(answers(i)).steps > 20 for i in range(3))
 assert bipnet.significance(answers(0), {"lean": lean}, n=1, rng=0).steps == 64
 """,
     "null_models_on_any_matrix": """
+# What draws keep: B the signs at their places, C, D and G the numbers that the text says.
+signs = {null: np.sign(bipnet.randomize(W, null, rng=7)) for null in "BCDG"}
+assert (signs["B"] == np.sign(W)).all()
+for null, axes_kept in (("C", [1]), ("D", [0]), ("G", [0, 1])):
+    assert (signs[null] != np.sign(W)).any()
+    for axis in axes_kept:
+        assert (signs[null].sum(axis=axis) == np.sign(W).sum(axis=axis)).all(), null
+
+# The growers' bands, which are gone from C, D and G: the mean signs of a grower's wines differ.
+def bands(pattern):
+    growers = wine.target[order]
+    return np.var([pattern[growers == one].mean(axis=0) for one in range(3)], axis=0).sum()
+
+assert bands(signs["B"]) > 4 * max(bands(signs[null]) for null in "CDG")
+
 # Signs are kept by B, E and F, and so is the share; nothing else comes near the data.
 assert abs(np.array([shares[null] for null in "BEF"]) - observed).max() < 1e-12
 assert np.concatenate([shares[null] for null in "ACDG"]).max() < observed - 0.03
-assert z > 50
+assert all(abs(np.median(shares[null]) - 0.5) < 0.01 for null in "ACDG")
+assert all(observed - np.mean(shares[null]) > 100 * np.std(shares[null]) for null in "ACG")
+assert found["balanced_share"].z[0] > 90 and found["singular_value"].z[0] > 15
+assert all(found[name].p[0] == 1 / 201 for name in found.statistics)
+assert "hidden state" in found.law
 
 # Signs make two thirds of the way from noise to the largest singular value.
 noise, signs = np.median(largest["A"]), np.median(largest["B"])
 assert 0.55 < (signs - noise) / (leading(W) - noise) < 0.8
-assert np.median(largest["E"]) < leading(W) and np.median(largest["G"]) < noise + 0.15 * leading(W)
+assert np.median(largest["E"]) < leading(W)
+for null in "CDG":
+    assert np.median(largest[null]) < noise + 0.3 * (leading(W) - noise), null
+
+# The chain: nothing proven, all pilots at one level within five rounds, longer draws.
+assert "not proven" in str(bipnet.certify(W, "G"))
+pilots = bipnet.diagnose(W)
+assert pilots.settled and pilots.steps == 21
+assert (abs(pilots.traces[:, 6:] - pilots.level) < 5 * pilots.spread).all()
 
 # The parties are as nested as their margins make them, and more balanced.
-assert parties_p["nestedness (NODF)"] > 0.3
-assert parties_p["balanced share of butterflies"] < 0.005
+assert tested["nodf+"].p_adjusted[0] > 0.3
+assert tested["balanced_share"].p_adjusted[0] < 0.005
 """,
     "paper_figures_1_to_4": """
 assert result.settings["datasets"][DATA]["tasks"] == {"E": ["0", "1"], "H": ["3", "9"]}
