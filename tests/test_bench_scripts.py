@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -152,13 +153,56 @@ def test_language_probes__find_what_the_naive_loop_finds(tmp_path: Path) -> None
     assert "classifier" in said
 
 
-def test_measures__give_what_networkx_gives(tmp_path: Path) -> None:
+def test_measures__times_everything_and_gives_what_networkx_gives(tmp_path: Path) -> None:
     pytest.importorskip("networkx")
     out = tmp_path / "measures.json"
-    text = script("measures.py", "--sizes", "30x20", "--peer-size", "20x15", "-o", out).stdout
-    assert "Robins-Alexander" in text
+    text = script("measures.py", "--quick", "-o", out).stdout
     found = json.loads(out.read_text(encoding="utf-8"))
-    names = [row["statistic"] for row in found["catalogue"]]
-    assert names == list(STATISTICS)
-    assert len(found["networkx"]) == 3
-    assert all(row["ratio"] > 0 for row in found["networkx"])
+    alone = [row for row in found["alone"] if row["kind"] == "statistic"]
+    assert {row["what"] for row in alone} | set(found["left_out"]) == set(STATISTICS)
+    functions = {row["what"].partition("(")[0] for row in found["alone"]} - set(STATISTICS)
+    assert {"projection", "sign_correlation"} <= functions
+    times = [row["alone_s"] for row in found["alone"]]
+    assert times == sorted(times, reverse=True)
+    assert times[-1] > 0
+    (together,) = found["together"]
+    ordinary = [row["alone_s"] for row in alone if not row["what"].startswith("modularity")]
+    assert together["statistics"] == len(ordinary)
+    assert 0 < together["seconds"] < 3 * sum(ordinary)
+    assert len(found["networkx"]) == 13
+    for row in found["networkx"]:
+        assert row["ratio"] == pytest.approx(row["networkx_s"] / row["bipnet_s"])
+    # Everything that was timed stands in the text.
+    for row in (*found["alone"], *found["networkx"]):
+        assert row["what"] in text
+    assert f"{together['statistics']} statistics together, on one graph" in text
+
+
+def test_measures__statistics_pay_for_what_they_are_made_from() -> None:
+    said = script("measures.py", "--sizes", "300x250", "--peer-size", "8x6", "--json").stdout
+    found = json.loads(said)
+    seconds = {row["what"]: row["alone_s"] for row in found["alone"]}
+    # The singular values are most of the work, and were all charged to the first of these.
+    spectral = [seconds[name] for name in ("singular_value", "effective_rank", "above_noise")]
+    assert max(spectral) < 20 * min(spectral)
+    assert min(spectral) > 5 * seconds["alpha"]
+    assert {row["size"] for row in found["networkx"]} == {"8x6"}
+    assert found["machine"]["versions"]["networkx"]
+
+
+def test_measures__mistakes_are_one_line() -> None:
+    for arguments in (["--sizes", "96"], ["--quick", "--peer-size", "1x9"]):
+        done = script("measures.py", *arguments, code=2)
+        assert len(done.stderr.splitlines()) == 1
+        assert "left x right" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("expected", "found"),
+    [([1.0, 2.0], [1.0, 2.1]), (np.nan, 1.0), ([0.0], [np.nan]), ([0.0, 1.0], [0.0, 0.0])],
+)
+def test_measures__other_numbers_end_the_script(expected: Any, found: Any) -> None:
+    pytest.importorskip("networkx")
+    require_equal = runpy.run_path(str(SCRIPTS / "measures.py"))["require_equal"]
+    with pytest.raises(SystemExit, match="butterflies: networkx and bipnet differ"):
+        require_equal("butterflies", expected, found)
