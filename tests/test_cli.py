@@ -219,9 +219,14 @@ def test_randomize__of_labelled_files_keeps_labels_and_names_of_konect(
     drawn = source.read(source.layers[0])
     assert drawn == bipnet.randomize(graph, "A", rng=2)
     assert drawn.left_labels == ("gene", "lone")
-    assert_refused(
-        cli("randomize", "edges.csv", "--null", "A", "-o", "out.edges"), "cannot hold labels"
-    )
+    # KONECT has the names of nodes in files beside the network.
+    assert cli("randomize", "edges.csv", "--null", "A", "--seed", 2, "-o", "out.edges")[0] == 0
+    assert cli("randomize", "out.edges", "--null", "A", "--seed", 3, "-o", "out.again")[0] == 0
+    for name, seeds in (("out.edges", [2]), ("out.again", [2, 3])):
+        source, expected = open_source(name), graph
+        for seed in seeds:
+            expected = bipnet.randomize(expected, "A", rng=seed)
+        assert source.read(source.layers[0]) == expected
     assert cli("randomize", "W.npy", "--null", "B", "--seed", 2, "-o", "out.first")[0] == 0
     assert cli("randomize", "out.first", "--null", "B", "-o", "out.second")[0] == 0
     assert cli("verify", "out.first", "out.second", "--null", "B")[0] == 0

@@ -40,7 +40,14 @@ from bipnet.convert import (
 from bipnet.convert import graph_tool_maps as maps_module
 from bipnet.convert.assembly import parts_of
 from bipnet.convert.graph_tool_graph import graph_of_maps
-from bipnet.errors import DTypeError, FileFormatError, InputError, MissingExtraError, TooLargeError
+from bipnet.errors import (
+    DTypeError,
+    FileFormatError,
+    InputError,
+    MissingExtraError,
+    OutputExistsError,
+    TooLargeError,
+)
 
 Graphs = st.SearchStrategy[SignedBipartiteGraph]
 
@@ -623,6 +630,89 @@ def test_konect__unweighted_edges_weigh_one_and_stay_bare(tmp_path: Path) -> Non
     assert output.read_text() == path.read_text()
 
 
+LINES = st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), max_size=6).filter(
+    lambda text: not text.startswith("\ufeff") and text.split(maxsplit=1)[:1] != ["%"]
+)
+
+
+@my.property_test
+@given(graphs(labels=LINES, dtypes=(np.dtype(np.float64), np.dtype(np.int64))))
+def test_konect__keeps_names(
+    tmp_path_factory: pytest.TempPathFactory, graph: SignedBipartiteGraph
+) -> None:
+    path = tmp_path_factory.mktemp("konect") / "out.network"
+    save_graph(graph, path)
+    back = read(path)
+    assert (back.left_labels, back.right_labels) == (graph.left_labels, graph.right_labels)
+    assert not graph.n_edges or back == graph
+    save_graph(graph, path, force=True)  # over the same names
+
+
+def crime(folder: Path, *, meta: str | None = "entity-names: person, crime\n") -> Path:
+    """A network as theirs come: people, one of them without an edge, and crimes."""
+    files = {
+        "out.crime": "% bip signed\n% 3 3 2\n1 1 1\n2 1 -1\n2 2 1\n",
+        "ent.crime.person.name": "Ann\nBob\nCy\n",
+        "ent.crime.person.sex": "1\n0\n1\n",
+        "ent.crime.offence.name" if meta is None else "ent.crime.crime.name": "% two\ntheft\nfraud",
+        "ent.crime.more.person.name": "of another network\n",
+        "meta.crime": "name: Crime\n" + (meta or ""),
+    }
+    for name, text in files.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return folder / "out.crime"
+
+
+@pytest.mark.parametrize("meta", ["entity-names: person, crime\n", None])
+def test_konect__reads_the_names_beside_a_network_of_theirs(
+    tmp_path: Path, meta: str | None
+) -> None:
+    graph = read(crime(tmp_path, meta=meta))
+    assert graph.left_labels == ("Ann", "Bob", "Cy")
+    assert graph.right_labels == ("theft", "fraud")
+    assert graph.to_array().tolist() == [[1, 0], [-1, 1], [0, 0]]
+
+
+def test_konect__writes_the_names_of_a_network_of_theirs_beside_its_draw(tmp_path: Path) -> None:
+    source = open_source(crime(tmp_path))
+    drawn = bipnet.randomize(source.read(source.layers[0]), "A", rng=1)
+    with source.writer(tmp_path / "out.drawn", force=False) as writer:
+        writer.put(source.layers[0], drawn)
+    assert read(tmp_path / "out.drawn") == drawn
+    assert (tmp_path / "meta.drawn").read_text() == "entity-names: person, crime\n"
+    assert (tmp_path / "ent.drawn.crime.name").read_text() == "theft\nfraud\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("ent.crime.person.name", "Ann\nBob\n", "has 2 names, but there are 3 left nodes"),
+        ("ent.crime.person.name", "Ann\nBob\nBob\n", "nodes 2 and 3 are both called 'Bob'"),
+        ("ent.crime.crime.name", b"\xff\xfe\n", "not a readable list of names"),
+        ("ent.crime.place.name", "a\nb\n", "names of the right nodes, and so has"),
+        ("ent.crime.place.name", "a\n", "nobody can tell whether"),
+    ],
+)
+def test_konect__refuses_names_that_are_not_those_of_its_nodes(
+    tmp_path: Path, name: str, text: str | bytes, message: str
+) -> None:
+    path = crime(tmp_path)
+    (tmp_path / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises((FileFormatError, InputError), match=message) as caught:
+        open_source(path)
+    assert name in str(caught.value)
+
+
+def test_konect__never_overwrites_the_names_of_other_nodes(tmp_path: Path) -> None:
+    path = crime(tmp_path)
+    before = {file: file.read_bytes() for file in tmp_path.iterdir()}
+    for labels in (["x", "y", "z"], None):
+        other = SignedBipartiteGraph([[1.0, 2.0]] * 3, left_labels=labels)
+        with pytest.raises(OutputExistsError, match="would be read as names"):
+            save_graph(other, path, force=True)
+    assert {file: file.read_bytes() for file in tmp_path.iterdir()} == before
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -666,12 +756,147 @@ def test_graphml__entities_that_grow_are_refused(tmp_path: Path) -> None:
 
 
 def test_konect__refuses_what_it_cannot_hold(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="cannot hold labels"):
-        save_graph(SignedBipartiteGraph([[1.0]], left_labels=["a"]), tmp_path / "out.x")
+    for label, message in (
+        (1, "names are texts, but left node 0 is labelled 1"),
+        ("a\nb", "names are lines"),
+        ("a\r", "names are lines"),
+        ("% a", "names are lines"),
+        ("\ufeffa", "names are lines"),
+        ("\ud800", "names are UTF-8"),
+    ):
+        with pytest.raises(InputError, match=message):
+            save_graph(SignedBipartiteGraph([[1.0]], left_labels=[label]), tmp_path / "out.x")
+    assert list(tmp_path.iterdir()) == []
     with pytest.raises(DTypeError, match="cannot hold float32"):
         save_graph(SignedBipartiteGraph(np.float32([[1.0]])), tmp_path / "out.x")
     np.save(tmp_path / "out.npy", np.ones((1, 1)))
     assert open_source(tmp_path / "out.npy").format == "npy"
+
+
+NAMES = WRITABLE.filter(lambda text: text.split()[:1] != ["%"] and not text.startswith("\ufeff"))
+
+
+@my.property_test
+@given(graphs(labels=NAMES, dtypes=(np.dtype(np.float64), np.dtype(np.int64))))
+def test_konect__names_lose_nothing(
+    tmp_path_factory: pytest.TempPathFactory, graph: SignedBipartiteGraph
+) -> None:
+    path = tmp_path_factory.mktemp("konect") / "out.network"
+    save_graph(graph, path)
+    back = read(path)
+    assert (back.left_labels, back.right_labels) == (graph.left_labels, graph.right_labels)
+    if graph.n_edges:
+        assert back == graph
+
+
+def dataset(
+    folder: Path, *, sizes: str = "% 3 3 2\n", meta: str | None = "person, crime", **names: str
+) -> Path:
+    """A made-up network in the files that KONECT's moreno_crime has."""
+    (folder / "out.made_up").write_text(f"% bip signed\n{sizes}1 1 1\n2 1 -1\n3 2 1\n")
+    (folder / "README.made_up").write_text("about it")
+    (folder / "ent.made_up.person.sex").write_text("1\n0\n1\n")
+    (folder / "ent.made_up.other.person.name").write_text("of another network")
+    if meta is not None:
+        (folder / "meta.made_up").write_text(f"name: Made up\nentity-names:  {meta}\n")
+    for kind, text in names.items():
+        (folder / f"ent.made_up.{kind}.name").write_text(text, encoding="utf-8")
+    return folder / "out.made_up"
+
+
+def test_konect__names_beside_a_network_are_labels(tmp_path: Path) -> None:
+    path = dataset(
+        tmp_path, person="% names\n\u00c5sa\nBo Ek\nCy", crime="\ufefftheft\r\nfraud\r\n"
+    )
+    graph = read(path)
+    assert graph.left_labels == ("\u00c5sa", "Bo Ek", "Cy")
+    assert graph.right_labels == ("theft", "fraud")
+    assert graph.to_array().tolist() == [[1, 0], [-1, 0], [0, 1]]
+
+
+def test_konect__the_meta_file_says_whose_names_they_are(tmp_path: Path) -> None:
+    square = dataset(tmp_path, sizes="% 3 3 3\n", crime="a\nb\nc\n")
+    assert read(square).left_labels is None
+    assert read(square).right_labels == ("a", "b", "c")
+    dataset(tmp_path, sizes="% 3 3 3\n", meta="crime,person")
+    assert read(square).left_labels == ("a", "b", "c")
+
+
+@pytest.mark.parametrize("meta", [None, "person, organization", "one kind"])
+def test_konect__names_called_otherwise_are_told_by_their_number(
+    tmp_path: Path, meta: str | None
+) -> None:
+    graph = read(dataset(tmp_path, meta=meta, people="a\nb\nc\n", organisation="x\ny\n"))
+    assert (graph.left_labels, graph.right_labels) == (("a", "b", "c"), ("x", "y"))
+
+
+def test_konect__names_say_how_many_nodes_there_are_if_nothing_else_does(tmp_path: Path) -> None:
+    graph = read(dataset(tmp_path, sizes="", person="a\nb\nc\nalone\n"))
+    assert graph.shape == (4, 2)
+    assert graph.left_labels == ("a", "b", "c", "alone")
+
+
+@pytest.mark.parametrize(
+    ("meta", "names", "message"),
+    [
+        ("person, crime", {"person": "a\nb\n"}, "has 2 names, but there are 3 left nodes"),
+        ("person, crime", {"crime": "a\nb\nc\n"}, "has 3 names, but there are 2 right nodes"),
+        ("person, crime", {"person": ""}, "has 0 names, but there are 3 left nodes"),
+        ("person, crime", {"person": "a\nb\na\n"}, "nodes 1 and 3 are both called 'a'"),
+        ("person, crime", {"people": "a\nb\nc\nd\n"}, "nobody can tell whether .* has the names"),
+        (None, {"person": "a\n"}, "meta.made_up does not say which of them 'person' is"),
+        (None, {"men": "a\nb\nc\n", "women": "a\nb\nc\n"}, "names of the left nodes, and so has"),
+    ],
+)
+def test_konect__refuses_names(
+    tmp_path: Path, meta: str | None, names: dict[str, str], message: str
+) -> None:
+    path = dataset(tmp_path, meta=meta, **names)
+    with pytest.raises((FileFormatError, InputError), match=message) as caught:
+        open_source(path)
+    assert "ent.made_up." in str(caught.value)
+
+
+def test_konect__refuses_names_that_are_no_text(tmp_path: Path) -> None:
+    path = dataset(tmp_path)
+    (tmp_path / "ent.made_up.person.name").write_bytes(b"a\n\xff\xfe\nb\n")
+    with pytest.raises(FileFormatError, match=r"person\.name is not a readable list of names"):
+        open_source(path)
+
+
+def test_konect__names_are_written_back_as_the_source_calls_them(tmp_path: Path) -> None:
+    source = open_source(dataset(tmp_path, people="a\nb\nc\n", organisation="x\ny\n"))
+    drawn = SignedBipartiteGraph([[-1, 0], [1, 0], [0, 1]])
+    with source.writer(tmp_path / "out.drawn", force=False) as writer:
+        writer.put(source.layers[0], drawn)
+    assert (tmp_path / "meta.drawn").read_text() == "entity-names: people, organisation\n"
+    assert (tmp_path / "ent.drawn.people.name").read_text() == "a\nb\nc\n"
+    back = read(tmp_path / "out.drawn")
+    assert (back.left_labels, back.right_labels) == (("a", "b", "c"), ("x", "y"))
+    assert back.to_array().tolist() == drawn.to_array().tolist()
+    # In its own place nothing beside it changes.
+    before = {file: file.read_bytes() for file in tmp_path.glob("[em]*.made_up*")}
+    with source.writer(tmp_path / "out.made_up", force=True) as writer:
+        writer.put(source.layers[0], drawn)
+    assert before == {file: file.read_bytes() for file in tmp_path.glob("[em]*.made_up*")}
+    assert read(tmp_path / "out.made_up") == back
+
+
+def test_konect__names_of_other_nodes_are_never_overwritten(tmp_path: Path) -> None:
+    graph = SignedBipartiteGraph([[1, 0], [1, 0], [0, 1]], left_labels=["a", "b", "z"])
+    path = dataset(tmp_path, person="a\nb\nc\n")
+    before = {file: file.read_bytes() for file in tmp_path.iterdir()}
+    for other in (graph, SignedBipartiteGraph(graph.weights)):
+        with pytest.raises(OutputExistsError, match=r"person\.name would be read as names"):
+            save_graph(other, path, force=True)
+    assert before == {file: file.read_bytes() for file in tmp_path.iterdir()}
+    (tmp_path / "meta.new").write_text("name: New\n")
+    with pytest.raises(OutputExistsError, match=r"meta\.new has no line 'entity-names"):
+        save_graph(graph, tmp_path / "out.new")
+    (tmp_path / "meta.new").write_text("entity-names: user, item\n")
+    save_graph(graph, tmp_path / "out.new")
+    assert (tmp_path / "ent.new.user.name").read_text() == "a\nb\nz\n"
+    assert read(tmp_path / "out.new") == graph
 
 
 # -- igraph and graph-tool -------------------------------------------------------------------

@@ -173,7 +173,7 @@ def save_graph(graph: SignedBipartiteGraph, path: str | Path, *, force: bool = F
         An ending that is not ``.npy .npz .mtx .csv .tsv .graphml .konect``, and no name
         ``out.NAME``.
     InputError
-        A format that cannot hold the labels, or the nodes without an edge.
+        A format that cannot hold a label, or the nodes without an edge.
     DTypeError
         A format that cannot hold the dtype of the weights.
 
@@ -190,6 +190,11 @@ def save_graph(graph: SignedBipartiteGraph, path: str | Path, *, force: bool = F
     from bipnet._atomic import new_file
 
     path = Path(path)
+    if suffix_of(path) == ".konect":
+        from bipnet.convert.konect import save_konect
+
+        save_konect(graph, path, force=force)  # several files: it makes them itself
+        return
     save = _saver(path)
     with new_file(path, force=force) as partial:
         save(graph, partial)
@@ -218,10 +223,6 @@ def _saver(path: Path) -> Callable[[SignedBipartiteGraph, Path], None]:
         from bipnet.convert.graphml import save_graphml
 
         return save_graphml
-    if suffix == ".konect":
-        from bipnet.convert.konect import save_konect
-
-        return save_konect
     raise FileFormatError(
         f"{path}: one graph is written as .npy, .npz, .mtx, .csv, .tsv, .graphml, .konect or"
         f" out.NAME, not {suffix!r}"

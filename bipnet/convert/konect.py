@@ -3,12 +3,14 @@
 The first line is ``% bip FORMAT`` (``signed``, ``weighted``, ``unweighted`` ...), a second one may
 give the numbers of edges, left and right nodes; each other line has left node, right node, and
 perhaps a weight and a time stamp. (J. Kunegis, Handbook of Network Analysis: The KONECT Project.)
+Names of the nodes lie in files beside it (`konect_names`).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,8 +19,9 @@ import numpy as np
 from bipnet._memory import require_memory
 from bipnet.convert.assembly import graph_of_edges
 from bipnet.convert.edge_list import number_of
-from bipnet.convert.single import SingleMatrixSource
-from bipnet.convert.source import naming, reading
+from bipnet.convert.konect_names import Names, names_of, network_file, read_names
+from bipnet.convert.single import One, Save, SingleMatrixSource
+from bipnet.convert.source import Writer, naming, reading
 from bipnet.errors import DTypeError, FileFormatError, InputError
 from bipnet.graph import SignedBipartiteGraph
 
@@ -44,16 +47,34 @@ def is_konect(path: Path) -> bool:
     return path.suffix.lower() == ".konect" or path.name.startswith("out.")
 
 
-def open_konect(path: Path) -> SingleMatrixSource:
+class KonectSource(SingleMatrixSource):
+    """A network of KONECT, written back with the names of its nodes beside it."""
+
+    def __init__(self, path: Path, graph: SignedBipartiteGraph, names: Names, save: Save) -> None:
+        super().__init__(path, "KONECT", graph, save)
+        self._names = names
+
+    @contextmanager
+    def writer(self, path: Path, *, force: bool) -> Iterator[Writer]:
+        writer = One(self._graph)
+        with network_file(path, self._names, self._graph.shape, force=force) as partial:
+            yield writer
+            self._save(writer.graph, partial)
+
+
+def open_konect(path: Path) -> KonectSource:
     """Open a bipartite network of KONECT. Weights are int64 if all are whole, else float64.
 
-    Nodes without an edge are there if the file gives the numbers of nodes. Edges without a weight
-    weigh 1.
+    Nodes without an edge are there if the file gives the numbers of nodes, or another one beside it
+    their names, which become labels. Edges without a weight weigh 1.
 
     Raises
     ------
     FileFormatError
-        No bipartite network of KONECT; a line that cannot be read, or that repeats an edge.
+        No bipartite network of KONECT; a line that cannot be read; names that are not those of
+        its nodes.
+    InputError
+        An edge that stands there twice; two nodes of one name.
     """
     with reading(path, "bipartite network of KONECT"), path.open(encoding="utf-8") as file:
         content = _read(path, file)
@@ -62,12 +83,18 @@ def open_konect(path: Path) -> SingleMatrixSource:
     if content.sizes is not None:
         shape = (content.sizes[1], content.sizes[2])
     require_memory(16 * sum(shape), f"reading {path}")
+    names = read_names(path, shape, exact=content.sizes is not None)
+    shape = names.shape(shape)
 
     def line(k: int) -> str:
         return f"line {content.numbers[k]}: the edge {pairs[k, 0]} - {pairs[k, 1]}"
 
     with naming(path):
-        graph = graph_of_edges(shape, pairs[:, 0] - 1, pairs[:, 1] - 1, content.weights, line)
+        graph = SignedBipartiteGraph(
+            graph_of_edges(shape, pairs[:, 0] - 1, pairs[:, 1] - 1, content.weights, line),
+            left_labels=names.left,
+            right_labels=names.right,
+        )
 
     def save(drawn: SignedBipartiteGraph, to: Path) -> None:
         rows, columns, weights = (part.tolist() for part in drawn.edges())
@@ -82,7 +109,7 @@ def open_konect(path: Path) -> SingleMatrixSource:
         )
         _write(to, content.comments, lines)
 
-    return SingleMatrixSource(path, "KONECT", graph, save)
+    return KonectSource(path, graph, names, save)
 
 
 def _read(path: Path, file: Iterable[str]) -> _Content:
@@ -149,25 +176,25 @@ def _require_sizes(path: Path, content: _Content) -> None:
             )
 
 
-def save_konect(graph: SignedBipartiteGraph, path: Path) -> None:
+def save_konect(graph: SignedBipartiteGraph, path: Path, *, force: bool = False) -> None:
     """Write a graph as ``% bip signed``, or ``posweighted`` if it has no negative edge.
+
+    Labels go into files beside it: ``ent.NETWORK.left.name``, ``ent.NETWORK.right.name``, and
+    ``meta.NETWORK``, which says that the left and the right nodes are called so.
 
     Raises
     ------
     InputError
-        A graph with labels: KONECT's nodes are numbers.
+        A label that is no line of text.
     DTypeError
         A dtype that text would not bring back (all but float64 and int64).
+    OutputExistsError
+        The file exists and ``force`` is not set, or names of other nodes lie beside it.
     """
     if graph.dtype.name not in _HELD:
         raise DTypeError(
             f"KONECT's format cannot hold {graph.dtype.name} (it knows {', '.join(_HELD)});"
             " write .graphml or .npz, or convert the weights to float64 first"
-        )
-    if graph.left_labels is not None or graph.right_labels is not None:
-        raise InputError(
-            "KONECT's format has numbers for nodes and cannot hold labels: write .graphml, or"
-            " leave them out with SignedBipartiteGraph(graph.weights)"
         )
     rows, columns, weights = (part.tolist() for part in graph.edges())
     signed = any(weight < 0 for weight in weights)
@@ -178,7 +205,8 @@ def save_konect(graph: SignedBipartiteGraph, path: Path) -> None:
     lines = (
         f"{i + 1} {j + 1} {weight!r}" for i, j, weight in zip(rows, columns, weights, strict=True)
     )
-    _write(path, comments, lines)
+    with network_file(path, names_of(graph), graph.shape, force=force) as partial:
+        _write(partial, comments, lines)
 
 
 def _write(path: Path, comments: Iterable[str], lines: Iterable[str]) -> None:

@@ -32,13 +32,15 @@ class SingleMatrixSource(Source):
 
     @contextmanager
     def writer(self, path: Path, *, force: bool) -> Iterator[Writer]:
-        writer = _One(self._graph)
+        writer = One(self._graph)
         with new_file(path, force=force) as partial:
             yield writer
             self._save(writer.graph, partial)
 
 
-class _One(Writer):
+class One(Writer):
+    """Holds the one graph until it is written."""
+
     def __init__(self, graph: SignedBipartiteGraph) -> None:
         self.graph = graph
 
