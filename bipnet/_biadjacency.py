@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,7 @@ Flags = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class Biadjacency:
-    """Weights of a bipartite graph, already checked by the door (`bipnet._check`).
+    """Weights of a bipartite graph, checked by the door (`bipnet._check`).
 
     ``values`` is (n_left, n_right), C-ordered, native-endian; or, with ``indptr``
     (n_left + 1,) and ``indices`` (n_edges,), the (n_edges,) non-zero weights of a CSR matrix
@@ -32,6 +32,7 @@ class Biadjacency:
     values: Array
     indptr: Array | None = None
     indices: Array | None = None
+    _unchecked: ClassVar[str | None] = None
 
     @property
     def is_sparse(self) -> bool:
@@ -71,8 +72,17 @@ class Biadjacency:
         """The words of the edges alone, in row-major order: (n_edges,)."""
         return self.words if self.is_sparse else self.words[self.edge_mask]
 
+    @property
+    def is_checked(self) -> bool:
+        """Whether it is known that all weights are finite; asking for ``n_edges`` checks it."""
+        return self._unchecked is None or "n_edges" in self.__dict__
+
     @cached_property
     def n_edges(self) -> int:
+        if self._unchecked is not None:
+            from bipnet._check import require_finite
+
+            return require_finite(self.values, self._unchecked)
         return self.words.size if self.is_sparse else int(np.count_nonzero(self.edge_mask))
 
     @cached_property
@@ -105,6 +115,11 @@ class Biadjacency:
             columns[done : done + found.size] = (found + part.start) % self.shape[1]
             done += found.size
         return columns
+
+    def to_be_checked(self, what: str) -> Biadjacency:
+        """This, dense, with weights that nobody has looked at; errors call it ``what``."""
+        self.__dict__["_unchecked"] = what
+        return self
 
     def knowing(self, n_edges: int) -> Biadjacency:
         """This, with its number of edges counted already."""

@@ -39,10 +39,13 @@ TORCH_DTYPES = {
 }
 
 
-def open_matrix(matrix: Any, *, what: str = "W") -> tuple[Biadjacency, Rebuild]:
+def open_matrix(
+    matrix: Any, *, what: str = "W", check_later: bool = False
+) -> tuple[Biadjacency, Rebuild]:
     """Check ``matrix`` and give it as a `Biadjacency`, with the way back.
 
-    Shares memory with the input where it can: callers copy before they change anything.
+    Shares memory with the input where it can: callers copy before they change anything. With
+    ``check_later`` weights of a dense array may be left to be checked when edges are first counted.
 
     Raises
     ------
@@ -60,7 +63,7 @@ def open_matrix(matrix: Any, *, what: str = "W") -> tuple[Biadjacency, Rebuild]:
     if hasattr(matrix, "tocsr") and hasattr(matrix, "nnz"):
         return _open_sparse(matrix, what)
     array = as_plain_array(matrix, what)
-    biadjacency = _open_array(array, what)
+    biadjacency = _open_array(array, what, check_later)
     if isinstance(matrix, np.generic) or not isinstance(matrix, np.ndarray):
         return biadjacency, lambda result: result.dense_values()
     dtype = array.dtype  # perhaps big-endian: give it back as it came
@@ -186,9 +189,11 @@ def require_matrix_shape(shape: tuple[int, ...], what: str) -> tuple[int, int]:
     return shape[0], shape[1]
 
 
-def _open_array(array: Array, what: str) -> Biadjacency:
+def _open_array(array: Array, what: str, check_later: bool = False) -> Biadjacency:
     shape = require_matrix_shape(array.shape, what)
     values = native(array, what)
+    if check_later:
+        return Biadjacency(shape, values).to_be_checked(what)
     n_edges = require_finite(values, what)
     return Biadjacency(shape, values).knowing(n_edges)
 

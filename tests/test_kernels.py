@@ -287,7 +287,14 @@ def test_columns__are_read_and_written_back(
     first = shape[1] // 3
     tile = np.full((shape[1] - first, shape[0] + 16), 77, dtype=dtype)
     stage = np.empty(staged * bipnet_kernels.STAGED_ROWS * (len(tile) + 3), dtype=dtype)
-    bipnet_kernels.read_columns(matrix.reshape(-1), *shape, first, tile, stage)
+    range_ = np.array([9, 11], dtype=dtype)
+    mask = dtype(0x3F)
+    bipnet_kernels.read_columns(matrix.reshape(-1), *shape, first, tile, stage, mask, range_)
+    assert np.array_equal(tile[:, : shape[0]], matrix[:, first:].T)
+    seen = [9, 11, *(matrix[:, first:] & mask).reshape(-1).tolist()] if staged else [9, 11]
+    assert range_.tolist() == [min(seen), max(seen)]
+    none = np.empty(0, dtype=dtype)
+    bipnet_kernels.read_columns(matrix.reshape(-1), *shape, first, tile, stage, mask, none)
     assert np.array_equal(tile[:, : shape[0]], matrix[:, first:].T)
     assert (tile[:, shape[0] :] == 77).all()
     back = np.zeros_like(matrix)

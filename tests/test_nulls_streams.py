@@ -12,6 +12,7 @@ import pytest
 import strategies as my
 
 import bipnet
+from bipnet import _check
 from bipnet._streams import STREAM_VERSION
 from bipnet.nulls import _chains, _loops, _permute
 
@@ -215,11 +216,45 @@ def test_randomize__gives_the_same_whether_rows_are_staged_or_not(
     calls = []
     read = bipnet_kernels.read_columns
     monkeypatch.setattr(
-        bipnet_kernels, "read_columns", lambda *args: (calls.append(len(args[-1])), read(*args))
+        bipnet_kernels, "read_columns", lambda *args: (calls.append(len(args[5])), read(*args))
     )
     assert np.array_equal(bipnet.randomize(V, null, rng=7, n_threads=2), plain)
     assert calls
     assert min(calls) > 0
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.int32, my.BFLOAT16])
+@pytest.mark.parametrize("null", ["D", "F"])
+def test_randomize__checks_large_matrices_while_it_reads_columns(
+    monkeypatch: pytest.MonkeyPatch, null: str, dtype: Any
+) -> None:
+    V = np.random.default_rng(0).integers(1, 90, size=(301, 1500)).astype(dtype)
+    V[::3] *= -1
+    zeros = V.copy()
+    zeros[300, 1499] = zeros[17, 640] = 0
+    monkeypatch.setattr(_permute, "_SMALL_WORDS", 0)
+    plain, gaps = (bipnet.randomize(matrix, null, rng=7) for matrix in (V, zeros))
+    monkeypatch.setattr(_permute, "_IN_CACHE_BYTES", 0)
+    passes = []
+    monkeypatch.setattr(_check, "finite_edges", lambda values: passes.append(1))
+    assert np.array_equal(bipnet.randomize(V, null, rng=7, n_threads=2), plain)
+    assert not passes  # over all of the matrix for the check alone
+    monkeypatch.undo()
+    monkeypatch.setattr(_permute, "_SMALL_WORDS", 0)
+    monkeypatch.setattr(_permute, "_IN_CACHE_BYTES", 0)
+    assert np.array_equal(bipnet.randomize(zeros, null, rng=7, n_threads=2), gaps)
+    assert np.array_equal(bipnet.randomize(np.zeros_like(V), null, rng=7), 0 * V)
+    assert np.array_equal(bipnet.ensemble(zeros, null, 1, rng=7)[0], gaps)
+    if np.dtype(dtype) != np.int32:
+        for value in (np.nan, -np.inf):
+            bad = V.copy()
+            bad[17, 640] = value
+            before = bad.tobytes()
+            with pytest.raises(bipnet.InputError, match=r"W\[17, 640\] is (nan|-inf)"):
+                bipnet.randomize(bad, null, rng=7)
+            with pytest.raises(bipnet.InputError, match=r"W\[17, 640\] is (nan|-inf)"):
+                bipnet.randomize(bad, null, rng=7, out=bad)
+            assert bad.tobytes() == before
 
 
 # -- the stream must not change unnoticed ------------------------------------------------------

@@ -13,7 +13,7 @@ from bipnet._streams import Seed, checked_index
 from bipnet.errors import InputError, NotSettledWarning, warn_caller
 from bipnet.nulls._cells import is_full
 from bipnet.nulls._mobility import mobility
-from bipnet.nulls._permute import permute_within_groups
+from bipnet.nulls._permute import permute_and_check, permute_within_groups
 from bipnet.nulls._pilot import free_part, pilot
 from bipnet.nulls._rows import Rows, packed_rows
 from bipnet.nulls._signs import KeyOf, Length, chain_bytes, draw_signs
@@ -126,17 +126,21 @@ def draw(matrix: Biadjacency, target: Array, plan: Plan, n_threads: int) -> list
     """
     model = plan.model
     require_memory(matrix.values.nbytes, f"null model {model.letter} on {matrix.shape}")
-    if matrix.n_edges == 0:
-        target[:] = matrix.words
-        return ["nothing can move: the graph has no edges"]
 
     def key_of(purpose: str) -> Array:
         return plan.seed.key(purpose, name=plan.name, index=plan.index)
 
+    before = matrix.words[:_PROBE_WORDS].copy()
+    alone = None
+    if not matrix.is_checked:
+        alone = permute_and_check(matrix, target, model, key_of(model.letter), n_threads)
+    if matrix.n_edges == 0:
+        target[:] = matrix.words
+        return ["nothing can move: the graph has no edges"]
     if model.redraws_signs:
         return _redraw(matrix, target, plan, key_of, n_threads)
-    before = matrix.words[:_PROBE_WORDS].copy()
-    alone = permute_within_groups(matrix, target, model, key_of(model.letter), n_threads)
+    if alone is None:
+        alone = permute_within_groups(matrix, target, model, key_of(model.letter), n_threads)
     if sum(alone) < matrix.n_edges and np.array_equal(target[: before.size], before):
         return _same_weights(matrix, model) or _frozen_weights(matrix, model, alone)
     return _frozen_weights(matrix, model, alone)

@@ -32,18 +32,42 @@ def permute_within_groups(
     if model.groups == "left":
         return groups.rows()
     if model.groups == "right":
-        return groups.sparse_columns() if matrix.is_sparse else groups.columns()
+        frozen = groups.sparse_columns() if matrix.is_sparse else groups.columns()
+        assert frozen is not None  # checked before
+        return frozen
     if matrix.n_edges <= IN_CACHE:
         return groups.whole()
     spread(matrix, target, model.by_sign, key, n_threads)
     return 0, 0
 
 
+def permute_and_check(
+    matrix: Biadjacency, target: Array, model: NullModel, key: Array, n_threads: int
+) -> tuple[int, int] | None:
+    """The same for right groups of a dense matrix whose weights are yet to be checked.
+
+    A pass over a large matrix takes as long as the half of all else, so the check is done on what
+    has been read. ``target`` must not be the words of ``matrix``. None: this is not such a matrix,
+    it has zeros, or some weight is not finite; ``target`` then holds nothing of use.
+    """
+    groups = _Groups(matrix, target, model, key, n_threads, checks=True)
+    if model.groups != "right" or matrix.is_sparse or not groups.is_far:
+        return None
+    return groups.columns()
+
+
 class _Groups:
     """The ways to cut a matrix into the segments that the kernel permutes."""
 
     def __init__(
-        self, matrix: Biadjacency, target: Array, model: NullModel, key: Array, n_threads: int
+        self,
+        matrix: Biadjacency,
+        target: Array,
+        model: NullModel,
+        key: Array,
+        n_threads: int,
+        *,
+        checks: bool = False,
     ) -> None:
         self.matrix = matrix
         self.words = matrix.words
@@ -51,7 +75,9 @@ class _Groups:
         self.by_sign = model.by_sign
         self.key = key
         self.n_threads = n_threads
-        self.plain = matrix.n_edges == self.words.size
+        self.checks = checks  # and takes it that all is well until then
+        self.n_edges = self.words.size if checks else matrix.n_edges
+        self.plain = self.n_edges == self.words.size
 
     def whole(self) -> tuple[int, int]:
         bounds = np.array([0, self.words.size])
@@ -73,26 +99,44 @@ class _Groups:
         self.target[order] = by_column
         return frozen
 
-    def columns(self) -> tuple[int, int]:
-        """Columns are copied out by tiles, so that a cache line is fetched once for many."""
+    @property
+    def column_step(self) -> int:
+        """How many columns a task takes."""
+        n_right = self.matrix.shape[1]
+        if self.words.size <= _SMALL_WORDS:
+            return n_right  # a task costs more than a thread gains
+        line = 64 // self.words.itemsize
+        lines = min(_TILE_LINES, max(1, n_right // (4 * line)))
+        # Whole blocks, all powers of two.
+        return min(max(self._per_block(n_right), line << (lines.bit_length() - 1)), n_right)
+
+    @property
+    def is_far(self) -> bool:
+        """Whether rows are staged."""
+        stretch = self.column_step * self.words.itemsize
+        return self.words.nbytes > _IN_CACHE_BYTES and stretch >= _FEWEST_STAGED_LINES * 64
+
+    def columns(self) -> tuple[int, int] | None:
+        """Columns are copied out by tiles, so that a cache line is fetched once for many.
+
+        None if they were checked on the way, and are not all finite edges.
+        """
         from bipnet_kernels import STAGED_ROWS, read_columns, write_columns
 
         n_left, n_right = self.matrix.shape
         line = 64 // self.words.itemsize
         per_block = self._per_block(n_right)
-        lines = min(_TILE_LINES, max(1, n_right // (4 * line)))
-        step = max(per_block, line << (lines.bit_length() - 1))  # whole blocks, all powers of two
-        if self.words.size <= _SMALL_WORDS:
-            step = n_right  # a task costs more than a thread gains
-        step = min(step, n_right)
+        step = self.column_step
         require_memory(
             step * (n_left + line) * self.words.itemsize,
             f"a block of columns of {self.matrix.shape}",
         )
         frozen = np.zeros((-(-n_right // step), 2), dtype=np.int64)
-
-        is_far = self.words.nbytes > _IN_CACHE_BYTES and step >= _FEWEST_STAGED_LINES * line
-        stage_words = STAGED_ROWS * (step + line) if is_far else 0
+        layout = self.matrix.layout
+        seen = np.empty((len(frozen), 2 if self.checks else 0), dtype=self.words.dtype)
+        if self.checks:
+            seen[:] = layout.nonzero, 0
+        stage_words = STAGED_ROWS * (step + line) if self.is_far else 0
         kept = threading.local()  # fresh memory for every tile takes as long as filling it
 
         def work(run: Block) -> None:
@@ -102,7 +146,10 @@ class _Groups:
                 kept.tile = np.empty((step, n_left + line), dtype=self.words.dtype)
                 kept.stage = np.empty(stage_words, dtype=self.words.dtype)
             tile = kept.tile[: stop - first]
-            read_columns(self.words, n_left, n_right, first, tile, kept.stage)
+            range_ = seen[first // step]
+            read_columns(
+                self.words, n_left, n_right, first, tile, kept.stage, layout.nonzero, range_
+            )
             starts = np.arange(stop - first) * tile.shape[1]
             flat = tile.reshape(-1)
             block = first // per_block
@@ -112,6 +159,10 @@ class _Groups:
             write_columns(tile, n_left, n_right, first, self.target, kept.stage)
 
         run_blocks(work, cut(n_right, step), self.n_threads)
+        if self.checks:
+            if seen[:, 0].min() == 0 or (layout.exponent and seen[:, 1].max() >= layout.exponent):
+                return None
+            self.matrix.knowing(self.words.size)
         return _pair(frozen.sum(axis=0))
 
     def _by_rows(self, source: Array, target: Array, bounds: Ints) -> tuple[int, int]:
@@ -135,7 +186,7 @@ class _Groups:
 
         A power of two, so that tiles of columns begin where cache lines do.
         """
-        share = max(1, _BLOCK_EDGES * n_segments // max(self.matrix.n_edges, 1))
+        share = max(1, _BLOCK_EDGES * n_segments // max(self.n_edges, 1))
         return 1 << (share.bit_length() - 1)
 
     def _permute(

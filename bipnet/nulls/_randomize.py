@@ -15,7 +15,7 @@ from bipnet._streams import RNGLike, Seed, resolve_seed
 from bipnet._threads import usable_threads
 from bipnet.errors import FrozenWarning, InputError, warn_caller
 from bipnet.nulls._draw import Plan, draw, make_plan
-from bipnet.nulls.models import NullModel
+from bipnet.nulls.models import NULL_MODELS, NullModel
 
 M = TypeVar("M")
 
@@ -97,7 +97,8 @@ def randomize(
     >>> bool((np.sign(R) == np.sign(W)).all()), np.sort(R[0]).tolist()
     (True, [-3.0, -1.0, 0.5, 2.0])
     """
-    edges, rebuild = open_matrix(W)
+    # Draws into memory of their own may check as they go, and be thrown away.
+    edges, rebuild = open_matrix(W, check_later=out is None and _is_by_columns(null))
     threads = usable_threads(n_threads, edges.words.size)
     if out is not None:
         _require_out(W, edges, out)
@@ -249,6 +250,12 @@ def _draw_and_warn(matrix: Biadjacency, result: Biadjacency, plan: Plan, n_threa
     layer = f" of {plan.name}" if plan.name else ""
     for part in draw(matrix, result.words, plan, n_threads):
         warn_caller(f"null model {plan.model.letter}{layer}: {part}", FrozenWarning)
+
+
+def _is_by_columns(null: object) -> bool:
+    """Whether weights stay with their right node; False for what is refused later."""
+    row = NULL_MODELS.get(null) if isinstance(null, str) else null
+    return isinstance(row, NullModel) and row.groups == "right"
 
 
 def _require_out(W: object, edges: Biadjacency, out: np.ndarray[Any, Any]) -> None:

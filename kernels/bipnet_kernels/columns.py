@@ -7,6 +7,8 @@ of them can be turned into columns without waiting for memory.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from bipnet_kernels._jit import kernel
@@ -28,12 +30,21 @@ STAGED_ROWS = 64
 
 @kernel
 def read_columns(
-    words: Words, n_rows: Int, n_columns: Int, first: Int, tile: Words, stage: Words
+    words: Words,
+    n_rows: Int,
+    n_columns: Int,
+    first: Int,
+    tile: Words,
+    stage: Words,
+    mask: np.unsignedinteger[Any],
+    range_: Words,
 ) -> None:
     """Copy columns ``first``.. of a row-major matrix into the rows of ``tile`` (c, >= n_rows).
 
     ``words`` (n_rows * n_columns,) are the matrix. ``stage`` is working memory for `STAGED_ROWS`
-    rows of c or more words each; rows are not staged if it is empty.
+    rows of c or more words each; rows are not staged if it is empty. If they are, ``range_`` (2,)
+    is widened to the least and the greatest ``mask``-ed word among them, which costs nothing while
+    memory is waited for; it may be empty.
     """
     if len(stage) == 0:
         _turn_rows(words, first, n_columns, n_rows, tile, 0)
@@ -46,7 +57,30 @@ def read_columns(
             to = np.uint64(i * width)
             for j in range(len(tile)):
                 stage[to + np.uint64(j)] = words[at + np.uint64(j)]
+        if len(range_):
+            _widen(stage, width, height, len(tile), mask, range_)
         _turn_rows(stage, 0, width, height, tile, top)
+
+
+@kernel
+def _widen(
+    stage: Words,
+    width: Int,
+    height: Int,
+    n: Int,
+    mask: np.unsignedinteger[Any],
+    range_: Words,
+) -> None:
+    low = range_[0]
+    high = range_[1]
+    for i in range(height):
+        at = np.uint64(i * width)
+        for j in range(n):
+            word = stage[at + np.uint64(j)] & mask
+            low = min(low, word)
+            high = max(high, word)
+    range_[0] = low
+    range_[1] = high
 
 
 @kernel
