@@ -476,6 +476,15 @@ def read(path: Path) -> SignedBipartiteGraph:
     return source.read(source.layers[0])
 
 
+@pytest.mark.parametrize("right", [["cell"], ["c1", "c2"]])
+def test_graphml__of_networkx_has_its_labels_in_the_ids(tmp_path: Path, right: list[str]) -> None:
+    graph = SignedBipartiteGraph(
+        [[0.5, -2.0][: len(right)]], left_labels=["gene"], right_labels=right
+    )
+    nx.write_graphml(to_networkx(graph), tmp_path / "of_networkx.graphml")
+    assert read(tmp_path / "of_networkx.graphml") == graph
+
+
 @my.property_test
 @given(graphs(labels=WRITABLE.filter(bool), apart=True))
 def test_graphml__networkx_reads_and_writes_the_same(

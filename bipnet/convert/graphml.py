@@ -186,8 +186,9 @@ def _graph(content: _Content) -> tuple[SignedBipartiteGraph, Ints, Ints]:
         for end in (source, target):
             if end not in position:
                 raise InputError(f"edge {source!r} - {target!r}: there is no node {end!r}")
-    # graph-tool leaves empty texts out: in a file that says who has labels, none is an empty one.
-    said = "labels" in content.graph
+    # graph-tool leaves empty texts out: in a file that says who has labels, and where they are,
+    # none is an empty one. What networkx writes of labels as nodes has them as ids alone.
+    said = bool(label) and "labels" in content.graph
     labelled = labelled_sides(content.graph.get("labels"))
     names: list[Any] = []
     for name, found in content.nodes.items():
