@@ -880,3 +880,80 @@ def test_moved_graphs__draw_the_same(tmp_path: Path) -> None:
         read(tmp_path / "w.graphml"),
     ):
         assert bipnet.randomize(graph, "G", rng=7).checksum() == drawn
+
+
+# -- what a stranger found ---------------------------------------------------------------------
+
+
+def labelled_pair() -> Any:
+    graph = SignedBipartiteGraph([[0.5, -2.0]], left_labels=["a"], right_labels=["x", "y"])
+    return to_networkx(graph)
+
+
+@pytest.mark.parametrize("labels", [["left"], {"left": 1}, 7, np.array(["left", "right"])])
+def test_converters__refuse_foreign_notes_of_labels(labels: Any) -> None:
+    G = labelled_pair()
+    G.graph["labels"] = labels
+    with pytest.raises(InputError, match="attribute labels"):
+        from_networkx(G)
+    table = to_pandas([[0.5, -2.0]])
+    table.attrs["labels"] = labels
+    with pytest.raises(InputError, match="attribute labels"):
+        from_pandas(table)
+
+
+@pytest.mark.parametrize("label", [{"a": 1}, ["a"]])
+def test_from_networkx__refuses_a_label_that_is_no_name(label: Any) -> None:
+    G = labelled_pair()
+    G.graph["label"] = label
+    with pytest.raises(InputError, match="name of a node attribute"):
+        from_networkx(G)
+
+
+@pytest.mark.parametrize("side", [pd.NA, np.array([1, 0])])
+def test_from_networkx__refuses_a_side_that_is_no_number(side: Any) -> None:
+    G = labelled_pair()
+    G.nodes["x"]["bipartite"] = side
+    with pytest.raises(InputError, match=r"node 'x' has .* as its bipartite"):
+        from_networkx(G)
+
+
+def test_from_pandas__refuses_what_cannot_be_a_node_or_a_shape() -> None:
+    table = pd.DataFrame({"left": [[1], [2]], "right": ["x", "y"], "weight": [1.0, 2.0]})
+    with pytest.raises(InputError, match=r"row 0: left is \[1\]"):
+        from_pandas(table)
+    table = pd.DataFrame({"left": ["a", "b"], "right": ["x", "y"], "weight": [1.0, 2.0]})
+    with pytest.raises(InputError, match="among the left nodes"):
+        from_pandas(table, left_nodes=[["a"], "b"])
+    for shape in (7, [1], ["2", "2"]):
+        table.attrs["shape"] = shape
+        with pytest.raises(InputError, match="shape"):
+            from_pandas(table)
+
+
+def test_konect__refuses_a_node_number_beyond_int64(tmp_path: Path) -> None:
+    (tmp_path / "out.big").write_text(f"% bip signed\n{10**22} 1 1\n")
+    with pytest.raises(FileFormatError, match=r"line 2: .* beyond 64 bits"):
+        open_source(tmp_path / "out.big")
+
+
+def test_graphml__tells_networkx_where_the_labels_are(tmp_path: Path) -> None:
+    for labels in ({"left_labels": ["u"]}, {"left_labels": [7], "right_labels": ["x", "y"]}, {}):
+        graph = SignedBipartiteGraph([[0.5, -2.0]], **labels)  # type: ignore[arg-type]
+        path = tmp_path / f"{len(labels)}{bool(labels)}.graphml"
+        save_graph(graph, path)
+        assert from_networkx(nx.read_graphml(path)) == graph
+
+
+@pytest.mark.parametrize("first", ["a,x,", "a,x, ", "a,x,0x1p3", "a,x,-0X3", "a,x,1_000"])
+def test_edge_list__a_heading_is_a_word(tmp_path: Path, first: str) -> None:
+    (tmp_path / "e.csv").write_text(f"{first}\nb,y,2\n")
+    with pytest.raises(FileFormatError, match=r"line 1: the weight .* is no number"):
+        open_source(tmp_path / "e.csv")
+
+
+@pytest.mark.parametrize("whole", [(1 << 53) + 1, 10**30 + 1])
+def test_edge_list__refuses_integers_that_float64_would_round(tmp_path: Path, whole: int) -> None:
+    (tmp_path / "e.csv").write_text(f"a,x,{whole}\nb,y,0.5\n")
+    with pytest.raises(FileFormatError, match=r"line 1: .* float64 cannot hold"):
+        open_source(tmp_path / "e.csv")

@@ -187,13 +187,20 @@ class Nodes:
     def _right(self) -> npt.NDArray[np.bool_]:
         for name, side in zip(self.names, self.sides, strict=True):
             # A text "0" is no 0: it would be a sign that something else is meant.
-            if isinstance(side, str) or side not in (0, 1):
+            if not _is_side(side):
                 has = "has no" if side is None else f"has {side!r} as its"
                 raise InputError(
                     f"node {name!r} {has} {self.attribute}; every node needs"
                     f" {self.attribute} = 0 (left) or 1 (right)"
                 )
         return np.array([bool(side) for side in self.sides], dtype=np.bool_)
+
+
+def _is_side(side: Any) -> bool:
+    try:
+        return not isinstance(side, str) and bool(side in (0, 1))
+    except (TypeError, ValueError):  # pandas.NA and arrays are neither equal nor unequal
+        return False
 
 
 def labelled_sides(labels: Any) -> list[str]:
@@ -203,7 +210,7 @@ def labelled_sides(labels: Any) -> list[str]:
     if isinstance(labels, str) and labels == "none":
         return []
     sides = labels.split() if isinstance(labels, str) else [labels]
-    if not set(sides) <= {"left", "right"}:
+    if not all(isinstance(side, str) and side in ("left", "right") for side in sides):
         raise InputError(
             f"the graph's attribute labels is {labels!r}; it names the sides whose nodes have"
             " labels: 'left right', 'left', 'right' or 'none'"

@@ -259,6 +259,7 @@ def save_graphml(graph: SignedBipartiteGraph, path: Path) -> None:
     keys = [
         ("dtype", "graph", "dtype", "string"),
         ("labels", "graph", "labels", "string"),
+        *([("label", "graph", "label", "string")] if kinds else []),
         ("bipartite", "node", "bipartite", "int"),
         *((f"label_{one.__name__}", "node", "label", _LABEL_TYPES[one]) for one in kinds),
         ("weight", "edge", "weight", kind),
@@ -271,7 +272,9 @@ def save_graphml(graph: SignedBipartiteGraph, path: Path) -> None:
                 f'  <key id="{key}" for="{of}" attr.name="{name}" attr.type="{type_name}"/>\n'
             )
         file.write('  <graph edgedefault="undirected">\n')
-        file.write(f"    {_data('dtype', parts.dtype)}{_data('labels', parts.labels)}\n")
+        file.write(f"    {_data('dtype', parts.dtype)}{_data('labels', parts.labels)}")
+        # Where from_networkx is to look, if networkx reads the file.
+        file.write(f"{_data('label', 'label') if kinds else ''}\n")
         for number, label in enumerate(names):
             data = _data("bipartite", int(number >= len(parts.left)))
             if parts.has_labels(number):

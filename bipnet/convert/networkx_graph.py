@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from bipnet.convert.assembly import Nodes, library, parts_of
@@ -153,6 +153,11 @@ def from_networkx(
     position = {node: k for k, node in enumerate(G)}
     if label is None:
         label = G.graph.get("label")
+    if not isinstance(label, Hashable):
+        raise InputError(
+            f"the label is {label!r}; wanted the name of a node attribute: pass label=..., or"
+            " remove the graph's own attribute label"
+        )
     edges = list(G.edges(data=True))
     signs = None
     if sign is not None or any("sign" in data for _, _, data in edges):
