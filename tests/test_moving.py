@@ -957,3 +957,56 @@ def test_edge_list__refuses_integers_that_float64_would_round(tmp_path: Path, wh
     (tmp_path / "e.csv").write_text(f"a,x,{whole}\nb,y,0.5\n")
     with pytest.raises(FileFormatError, match=r"line 1: .* float64 cannot hold"):
         open_source(tmp_path / "e.csv")
+
+
+@pytest.mark.parametrize("kind", ["float", "double", "int", "long"])
+def test_graphml__takes_no_underscore_in_a_number(tmp_path: Path, kind: str) -> None:
+    save_graph(SignedBipartiteGraph([[2]]), tmp_path / "a.graphml")
+    text = (tmp_path / "a.graphml").read_text().replace('"weight">2<', '"weight">1_5<')
+    text = text.replace(
+        'attr.name="weight" attr.type="long"', f'attr.name="weight" attr.type="{kind}"'
+    )
+    (tmp_path / "b.graphml").write_text(text)
+    with pytest.raises(FileFormatError, match="'1_5', which is no number"):
+        open_source(tmp_path / "b.graphml")
+
+
+def test_graphml__refuses_two_weights_of_an_edge(tmp_path: Path) -> None:
+    save_graph(SignedBipartiteGraph([[2]]), tmp_path / "a.graphml")
+    one = '<data key="weight">2</data>'
+    text = (tmp_path / "a.graphml").read_text()
+    assert one in text
+    (tmp_path / "b.graphml").write_text(text.replace(one, 2 * one))
+    with pytest.raises(FileFormatError, match="'weight' twice"):
+        open_source(tmp_path / "b.graphml")
+
+
+@pytest.mark.parametrize(
+    ("own", "plain"),
+    [("Float32", "float32"), ("Int8", "int8"), ("boolean", "bool"), ("float[pyarrow]", "float32")],
+)
+def test_from_pandas__keeps_the_width_of_pandas_own_dtypes(own: str, plain: str) -> None:
+    weights = pd.Series([1, 1], dtype=own)
+    table = pd.DataFrame({"left": ["a", "b"], "right": ["x", "y"], "weight": weights})
+    assert from_pandas(table).dtype.name == plain
+    table.loc[1, "weight"] = pd.NA
+    with pytest.raises(InputError, match=r"row 1: .* has no weight"):
+        from_pandas(table)
+
+
+def test_from_anndata__refuses_a_note_that_outlived_a_transposition() -> None:
+    data = SimpleNamespace(
+        X=np.float32([[1], [2]]),
+        obs_names=pd.Index(["0", "1"]),
+        var_names=pd.Index(["c1"]),
+        uns={"bipnet_labels": "left"},
+    )
+    with pytest.raises(InputError, match="right nodes have no names, but one is 'c1'"):
+        from_anndata(data)
+
+
+def test_converters__leave_times_as_they_are() -> None:
+    days = np.array(["2020-01-01", "2020-01-02"], dtype="datetime64[ns]")
+    graph = SignedBipartiteGraph([[1.0], [2.0]], left_labels=days, right_labels=["x"])
+    assert from_networkx(to_networkx(graph)).left_labels == tuple(days)
+    assert all(isinstance(one, np.datetime64) for one in parts_of(graph).left)

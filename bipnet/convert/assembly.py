@@ -108,7 +108,10 @@ def parts_of(
 
 def _plain(labels: Sequence[Any] | None, numbers: range) -> list[Any]:
     return [
-        label.item() if isinstance(label, np.generic) else label
+        # Of a time, item() is a bare number as soon as it counts nanoseconds.
+        label.item()
+        if isinstance(label, np.generic) and not isinstance(label, (np.datetime64, np.timedelta64))
+        else label
         for label in (numbers if labels is None else labels)
     ]
 

@@ -30,6 +30,7 @@ _NAMESPACE = "http://graphml.graphdrawing.org/xmlns"
 _ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _BOOLEANS = {"true": True, "false": False, "1": True, "0": False}
 _LABEL_TYPES = {str: "string", bool: "boolean", int: "long", float: "double"}
+_NUMBERS = ("int", "long", "short", "float", "double")
 _SIDE, _LABEL = ("bipartite", "type"), ("label", "name")
 
 Attributes = dict[str, Any]
@@ -48,6 +49,9 @@ class _Key:
         if self.kind == "string":
             return text
         text = text.strip()
+        if "_" in text and self.kind in _NUMBERS:
+            # Python would read 1_000; nobody else does.
+            raise ValueError(f"{self.name} is {text!r}, which is no number")
         if self.kind in ("float", "double"):
             # graph-tool calls double precision float, and other tools write hexadecimal numbers.
             return float.fromhex(text) if "x" in text.lower() else float(text)
@@ -84,6 +88,7 @@ class _Content:
 
     def attributes(self, of: str, element: Iterable[ElementTree.Element]) -> Attributes:
         found = dict(self.defaults.get(of, {}))
+        seen = set()
         for data in element:
             if _tag(data) != "data":
                 continue
@@ -91,6 +96,9 @@ class _Content:
             key = self.keys.get(name)
             if key is None:
                 raise ValueError(f"{of} data of a key {name!r} that is not declared")
+            if name in seen:
+                raise ValueError(f"one {of} has data of the key {name!r} twice: keep one")
+            seen.add(name)
             if len(data) == 0:  # else drawings of some tool
                 found[key.name] = key.value(data.text or "")
         return found

@@ -186,6 +186,10 @@ def _plain(column: Any) -> list[Any]:
 def _numbers(column: Any) -> Any:
     if isinstance(column.dtype, np.dtype) and column.dtype != object:
         return column.to_numpy()
+    # pandas' own dtypes (Float32, Int8, float[pyarrow]) are as wide as the one they name.
+    width = getattr(column.dtype, "numpy_dtype", None)
+    if isinstance(width, np.dtype) and width.kind in "fiub" and not column.isna().any():
+        return column.to_numpy(dtype=width)
     return _plain(column)
 
 
