@@ -1010,3 +1010,30 @@ def test_converters__leave_times_as_they_are() -> None:
     graph = SignedBipartiteGraph([[1.0], [2.0]], left_labels=days, right_labels=["x"])
     assert from_networkx(to_networkx(graph)).left_labels == tuple(days)
     assert all(isinstance(one, np.datetime64) for one in parts_of(graph).left)
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        (["u", "1"], [10, 11]),
+        ([1, 2], [0.5, float("inf")]),
+        (["true"], [True, 3]),
+        ([1 << 70], "x"),
+    ],
+)
+def test_graphml__labels_of_several_types_have_one_key(
+    tmp_path: Path, left: Any, right: Any
+) -> None:
+    W = np.ones((len(left), len(right)))
+    graph = SignedBipartiteGraph(W, left_labels=left, right_labels=right)
+    path = tmp_path / "b.graphml"
+    save_graph(graph, path)
+    text = path.read_text()
+    assert text.count('for="node" attr.name="label" attr.type="string"') == 1
+    assert text.count('for="node" attr.name="label"') == 1
+    assert read(path) == graph
+    assert list(map(type, labels_of(read(path))[1])) == list(map(type, right))
+    path.write_text(text.replace(">int<", ">float<").replace(">10<", ">ten<"))
+    if "ten" in path.read_text():
+        with pytest.raises(InputError, match="'ten' is noted as float"):
+            read(path)

@@ -26,6 +26,14 @@ Name = Callable[[int], str]
 """How messages call edge number k."""
 
 _EXACT_INTEGERS = 1 << 53  # float64 holds every integer up to here
+LABEL_TYPE = "label_type"
+"""Node attribute with the type of a label that GraphML holds as a text."""
+
+_TYPED: dict[str, Callable[[str], Any]] = {
+    "bool": {"true": True, "false": False}.__getitem__,
+    "int": int,
+    "float": float,
+}
 _SIGNS = {1: 1, -1: -1, "+": 1, "-": -1, "1": 1, "+1": 1, "-1": -1}
 
 
@@ -219,6 +227,16 @@ def labelled_sides(labels: Any) -> list[str]:
             " labels: 'left right', 'left', 'right' or 'none'"
         )
     return sides
+
+
+def typed_label(label: Any, type_name: Any) -> Any:
+    """A label that is held as a text, of the type that is noted beside it (none: as it is)."""
+    if not isinstance(label, str) or type_name not in _TYPED:
+        return label
+    try:
+        return _TYPED[type_name](label)
+    except (ValueError, KeyError):
+        raise InputError(f"the label {label!r} is noted as {type_name}, and is none") from None
 
 
 def graph_of_edges(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from bipnet.convert.assembly import Nodes, library, parts_of
+from bipnet.convert.assembly import LABEL_TYPE, Nodes, library, parts_of, typed_label
 from bipnet.errors import DTypeError, InputError
 from bipnet.graph import SignedBipartiteGraph
 
@@ -162,8 +162,12 @@ def from_networkx(
     signs = None
     if sign is not None or any("sign" in data for _, _, data in edges):
         signs = [data.get("sign" if sign is None else sign) for _, _, data in edges]
+    noted = LABEL_TYPE if "labels" in G.graph else None  # a foreign attribute may mean anything
     nodes = Nodes(
-        [data.get(label, node) if label is not None else node for node, data in G.nodes(data=True)],
+        [
+            node if label is None else typed_label(data.get(label, node), data.get(noted))
+            for node, data in G.nodes(data=True)
+        ],
         [data.get(side) for _, data in G.nodes(data=True)],
         side,
         G.graph.get("labels"),
