@@ -263,6 +263,31 @@ def test_verify__says_what_is_broken_and_where(cli: Run, files: Path) -> None:
     assert_refused(cli("verify", "W.npy", "mlp.pt", "--null", "D"), "has no layer")
 
 
+def test_verify__compares_nodes_by_name(cli: Run, files: Path) -> None:
+    Path("a.csv").write_text("a,x,1\na,y,-2\nb,x,4\nb,y,5\n")
+    Path("moved.csv").write_text("b,y,5\nb,x,4\na,y,-2\na,x,1\n")
+    Path("other.csv").write_text("p,x,1\np,y,-2\nq,x,4\nq,y,5\n")
+    code, out, _ = cli("verify", "a.csv", "moved.csv", "--null", "E")
+    assert code == 0
+    assert "compared by name" in out
+    found = json.loads(cli("verify", "a.csv", "moved.csv", "--null", "E", "--json")[1])
+    assert "compared by name" in found["layers"][0]["note"]
+    assert_refused(cli("verify", "a.csv", "other.csv", "--null", "E"), "other nodes")
+
+
+def test_randomize__does_not_drop_labels(cli: Run, files: Path) -> None:
+    Path("named.csv").write_text("a,x,1\na,y,-2\n")
+    for name in ("R.npy", "R.npz", "R.mtx"):
+        refused = cli("randomize", "named.csv", "--null", "A", "-o", name)
+        assert_refused(refused, "cannot hold labels")
+        assert not Path(name).exists()
+    bare = bipnet.SignedBipartiteGraph([[1.0, -2.0]])
+    for name in ("bare.graphml", "bare.csv"):
+        save_graph(bare, name)
+        out = name.replace(".", "-") + ".npz"
+        assert cli("randomize", name, "--null", "A", "-o", out)[0] == 0
+
+
 def test_verify__takes_a_lone_matrix_for_a_lone_matrix_alone(cli: Run, files: Path) -> None:
     W = weights()
     np.savez("one.npz", fc=W)

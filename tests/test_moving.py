@@ -483,6 +483,15 @@ def read(path: Path) -> SignedBipartiteGraph:
     return source.read(source.layers[0])
 
 
+@pytest.mark.parametrize("right", [["cell"], ["c1", "c2"]])
+def test_graphml__of_networkx_has_its_labels_in_the_ids(tmp_path: Path, right: list[str]) -> None:
+    graph = SignedBipartiteGraph(
+        [[0.5, -2.0][: len(right)]], left_labels=["gene"], right_labels=right
+    )
+    nx.write_graphml(to_networkx(graph), tmp_path / "of_networkx.graphml")
+    assert read(tmp_path / "of_networkx.graphml") == graph
+
+
 @my.property_test
 @given(graphs(labels=WRITABLE.filter(bool), apart=True))
 def test_graphml__networkx_reads_and_writes_the_same(
@@ -1096,3 +1105,160 @@ def test_moved_graphs__draw_the_same(tmp_path: Path) -> None:
         read(tmp_path / "w.graphml"),
     ):
         assert bipnet.randomize(graph, "G", rng=7).checksum() == drawn
+
+
+# -- what a stranger found ---------------------------------------------------------------------
+
+
+def labelled_pair() -> Any:
+    graph = SignedBipartiteGraph([[0.5, -2.0]], left_labels=["a"], right_labels=["x", "y"])
+    return to_networkx(graph)
+
+
+@pytest.mark.parametrize("labels", [["left"], {"left": 1}, 7, np.array(["left", "right"])])
+def test_converters__refuse_foreign_notes_of_labels(labels: Any) -> None:
+    G = labelled_pair()
+    G.graph["labels"] = labels
+    with pytest.raises(InputError, match="attribute labels"):
+        from_networkx(G)
+    table = to_pandas([[0.5, -2.0]])
+    table.attrs["labels"] = labels
+    with pytest.raises(InputError, match="attribute labels"):
+        from_pandas(table)
+
+
+@pytest.mark.parametrize("label", [{"a": 1}, ["a"]])
+def test_from_networkx__refuses_a_label_that_is_no_name(label: Any) -> None:
+    G = labelled_pair()
+    G.graph["label"] = label
+    with pytest.raises(InputError, match="name of a node attribute"):
+        from_networkx(G)
+
+
+@pytest.mark.parametrize("side", [pd.NA, np.array([1, 0])])
+def test_from_networkx__refuses_a_side_that_is_no_number(side: Any) -> None:
+    G = labelled_pair()
+    G.nodes["x"]["bipartite"] = side
+    with pytest.raises(InputError, match=r"node 'x' has .* as its bipartite"):
+        from_networkx(G)
+
+
+def test_from_pandas__refuses_what_cannot_be_a_node_or_a_shape() -> None:
+    table = pd.DataFrame({"left": [[1], [2]], "right": ["x", "y"], "weight": [1.0, 2.0]})
+    with pytest.raises(InputError, match=r"row 0: left is \[1\]"):
+        from_pandas(table)
+    table = pd.DataFrame({"left": ["a", "b"], "right": ["x", "y"], "weight": [1.0, 2.0]})
+    with pytest.raises(InputError, match="among the left nodes"):
+        from_pandas(table, left_nodes=[["a"], "b"])
+    for shape in (7, [1], ["2", "2"]):
+        table.attrs["shape"] = shape
+        with pytest.raises(InputError, match="shape"):
+            from_pandas(table)
+
+
+def test_konect__refuses_a_node_number_beyond_int64(tmp_path: Path) -> None:
+    (tmp_path / "out.big").write_text(f"% bip signed\n{10**22} 1 1\n")
+    with pytest.raises(FileFormatError, match=r"line 2: .* beyond 64 bits"):
+        open_source(tmp_path / "out.big")
+
+
+def test_graphml__tells_networkx_where_the_labels_are(tmp_path: Path) -> None:
+    for labels in ({"left_labels": ["u"]}, {"left_labels": [7], "right_labels": ["x", "y"]}, {}):
+        graph = SignedBipartiteGraph([[0.5, -2.0]], **labels)  # type: ignore[arg-type]
+        path = tmp_path / f"{len(labels)}{bool(labels)}.graphml"
+        save_graph(graph, path)
+        assert from_networkx(nx.read_graphml(path)) == graph
+
+
+@pytest.mark.parametrize("first", ["a,x,", "a,x, ", "a,x,0x1p3", "a,x,-0X3", "a,x,1_000"])
+def test_edge_list__a_heading_is_a_word(tmp_path: Path, first: str) -> None:
+    (tmp_path / "e.csv").write_text(f"{first}\nb,y,2\n")
+    with pytest.raises(FileFormatError, match=r"line 1: the weight .* is no number"):
+        open_source(tmp_path / "e.csv")
+
+
+@pytest.mark.parametrize("whole", [(1 << 53) + 1, 10**30 + 1])
+def test_edge_list__refuses_integers_that_float64_would_round(tmp_path: Path, whole: int) -> None:
+    (tmp_path / "e.csv").write_text(f"a,x,{whole}\nb,y,0.5\n")
+    with pytest.raises(FileFormatError, match=r"line 1: .* float64 cannot hold"):
+        open_source(tmp_path / "e.csv")
+
+
+@pytest.mark.parametrize("kind", ["float", "double", "int", "long"])
+def test_graphml__takes_no_underscore_in_a_number(tmp_path: Path, kind: str) -> None:
+    save_graph(SignedBipartiteGraph([[2]]), tmp_path / "a.graphml")
+    text = (tmp_path / "a.graphml").read_text().replace('"weight">2<', '"weight">1_5<')
+    text = text.replace(
+        'attr.name="weight" attr.type="long"', f'attr.name="weight" attr.type="{kind}"'
+    )
+    (tmp_path / "b.graphml").write_text(text)
+    with pytest.raises(FileFormatError, match="'1_5', which is no number"):
+        open_source(tmp_path / "b.graphml")
+
+
+def test_graphml__refuses_two_weights_of_an_edge(tmp_path: Path) -> None:
+    save_graph(SignedBipartiteGraph([[2]]), tmp_path / "a.graphml")
+    one = '<data key="weight">2</data>'
+    text = (tmp_path / "a.graphml").read_text()
+    assert one in text
+    (tmp_path / "b.graphml").write_text(text.replace(one, 2 * one))
+    with pytest.raises(FileFormatError, match="'weight' twice"):
+        open_source(tmp_path / "b.graphml")
+
+
+@pytest.mark.parametrize(
+    ("own", "plain"),
+    [("Float32", "float32"), ("Int8", "int8"), ("boolean", "bool"), ("float[pyarrow]", "float32")],
+)
+def test_from_pandas__keeps_the_width_of_pandas_own_dtypes(own: str, plain: str) -> None:
+    weights = pd.Series([1, 1], dtype=own)
+    table = pd.DataFrame({"left": ["a", "b"], "right": ["x", "y"], "weight": weights})
+    assert from_pandas(table).dtype.name == plain
+    table.loc[1, "weight"] = pd.NA
+    with pytest.raises(InputError, match=r"row 1: .* has no weight"):
+        from_pandas(table)
+
+
+def test_from_anndata__refuses_a_note_that_outlived_a_transposition() -> None:
+    data = SimpleNamespace(
+        X=np.float32([[1], [2]]),
+        obs_names=pd.Index(["0", "1"]),
+        var_names=pd.Index(["c1"]),
+        uns={"bipnet_labels": "left"},
+    )
+    with pytest.raises(InputError, match="right nodes have no names, but one is 'c1'"):
+        from_anndata(data)
+
+
+def test_converters__leave_times_as_they_are() -> None:
+    days = np.array(["2020-01-01", "2020-01-02"], dtype="datetime64[ns]")
+    graph = SignedBipartiteGraph([[1.0], [2.0]], left_labels=days, right_labels=["x"])
+    assert from_networkx(to_networkx(graph)).left_labels == tuple(days)
+    assert all(isinstance(one, np.datetime64) for one in parts_of(graph).left)
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        (["u", "1"], [10, 11]),
+        ([1, 2], [0.5, float("inf")]),
+        (["true"], [True, 3]),
+        ([1 << 70], "x"),
+    ],
+)
+def test_graphml__labels_of_several_types_have_one_key(
+    tmp_path: Path, left: Any, right: Any
+) -> None:
+    W = np.ones((len(left), len(right)))
+    graph = SignedBipartiteGraph(W, left_labels=left, right_labels=right)
+    path = tmp_path / "b.graphml"
+    save_graph(graph, path)
+    text = path.read_text()
+    assert text.count('for="node" attr.name="label" attr.type="string"') == 1
+    assert text.count('for="node" attr.name="label"') == 1
+    assert read(path) == graph
+    assert list(map(type, labels_of(read(path))[1])) == list(map(type, right))
+    path.write_text(text.replace(">int<", ">float<").replace(">10<", ">ten<"))
+    if "ten" in path.read_text():
+        with pytest.raises(InputError, match="'ten' is noted as float"):
+            read(path)

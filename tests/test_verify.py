@@ -289,3 +289,41 @@ def test_verify__works_without_edges() -> None:
     assert {check.invariant for check in report.broken} == (
         oracles.broken_invariants(empty, np.eye(2, 3)) & oracles.TABLE_1["E"]
     )
+
+
+# -- names -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [np.array, scipy.sparse.csr_array])
+@pytest.mark.parametrize("names", [("ab", "xyz"), ([10, 2], [3, 1, 0])])
+def test_verify__compares_nodes_by_name(kind: Any, names: tuple[Any, Any]) -> None:
+    W = np.array([[1.0, -2.0, 0.0], [4.0, 5.0, -6.0]])
+    left, right = map(list, names)
+    before = bipnet.SignedBipartiteGraph(kind(W), left_labels=left, right_labels=right)
+    rows, columns = [1, 0], [2, 0, 1]
+    after = bipnet.SignedBipartiteGraph(
+        kind(W[rows][:, columns]),
+        left_labels=[str(left[i]) for i in rows],
+        right_labels=[right[j] for j in columns],
+    )
+    report = bipnet.verify(before, after, "E")
+    assert report.ok
+    assert "left and right nodes stand in another order" in str(report)
+    bare = bipnet.verify(W, after, "E", strict=False)  # nobody says who is who
+    assert not bare.ok
+    assert bare.note == ""
+    changed = W.copy()
+    changed[1, 2] = -7.0
+    moved = bipnet.SignedBipartiteGraph(
+        kind(changed[:, columns]), left_labels=left, right_labels=[right[j] for j in columns]
+    )
+    where = bipnet.verify(before, moved, "E", strict=False).broken[0].where
+    assert "-6.0" in where or "-7.0" in where
+
+
+def test_verify__refuses_other_nodes() -> None:
+    W = [[1.0, -2.0], [3.0, 4.0]]
+    before = bipnet.SignedBipartiteGraph(W, left_labels="ab", right_labels="xy")
+    after = bipnet.SignedBipartiteGraph(W, left_labels="pb", right_labels="xy")
+    with pytest.raises(bipnet.InputError, match="no left node of R is called 'a'"):
+        bipnet.verify(before, after, "E")

@@ -63,6 +63,7 @@ def verify(
                     {
                         "layer": layer.name,
                         "ok": report.ok,
+                        "note": report.note,
                         "checks": [asdict(check) for check in report.checks],
                     }
                     for layer, report in reports
@@ -75,6 +76,7 @@ def verify(
                 f"{layer.title}: {report}"
                 if len(reports) == 1 or not report.ok
                 else f"{layer.title}: null model {model.letter}: kept"
+                + (f" ({report.note})" if report.note else "")
             )
     if not ok:
         context.exit(1)

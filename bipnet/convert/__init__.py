@@ -45,6 +45,7 @@ Files called ``out.NAME``, as KONECT calls its networks, are read as ``.konect``
 is a known one.
 """
 
+_WITHOUT_LABELS = (".npy", ".npz", ".mtx")
 _ELSEWHERE = (".pt", ".pth", ".zarr")
 
 _REFUSED = {
@@ -173,7 +174,8 @@ def save_graph(graph: SignedBipartiteGraph, path: str | Path, *, force: bool = F
         An ending that is not ``.npy .npz .mtx .csv .tsv .graphml .konect``, and no name
         ``out.NAME``.
     InputError
-        A format that cannot hold a label, or the nodes without an edge.
+        A format that cannot hold the labels (``.npy .npz .mtx`` hold none; numbers from 0
+        in order are no loss; KONECT's are lines of text), or the nodes without an edge.
     DTypeError
         A format that cannot hold the dtype of the weights.
 
@@ -196,8 +198,21 @@ def save_graph(graph: SignedBipartiteGraph, path: str | Path, *, force: bool = F
         save_konect(graph, path, force=force)  # several files: it makes them itself
         return
     save = _saver(path)
+    if suffix_of(path) in _WITHOUT_LABELS:
+        _require_nameless(graph, path)
     with new_file(path, force=force) as partial:
         save(graph, partial)
+
+
+def _require_nameless(graph: SignedBipartiteGraph, path: Path) -> None:
+    for side, labels in (("left", graph.left_labels), ("right", graph.right_labels)):
+        # Nothing is lost of labels that number the nodes, as in the edge list of a bare matrix.
+        if labels is not None and [str(one) for one in labels] != [*map(str, range(len(labels)))]:
+            raise InputError(
+                f"{path}: {suffix_of(path)} cannot hold labels, and the {side} nodes have some,"
+                f" the first is {labels[0]!r}: write .graphml or .csv, or save the bare matrix,"
+                " SignedBipartiteGraph(graph.weights)"
+            )
 
 
 def _saver(path: Path) -> Callable[[SignedBipartiteGraph, Path], None]:

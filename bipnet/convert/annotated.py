@@ -56,6 +56,14 @@ def from_anndata(adata: Any, layer: str | None = None) -> SignedBipartiteGraph:
     if X is None:
         raise InputError("X is None: name the layer whose matrix is wanted")
     labels = labelled_sides(getattr(adata, "uns", {}).get("bipnet_labels"))
+    for side, names in (("left", adata.obs_names), ("right", adata.var_names)):
+        named = next((name for name in names if not str(name).isdecimal()), None)
+        if side not in labels and named is not None:
+            raise InputError(
+                f"uns['bipnet_labels'] says that the {side} nodes have no names, but one is"
+                f" {named!r}: it was written before .T or a change of names; remove it, or let it"
+                " name the sides that have labels ('left right', 'left', 'right')"
+            )
     return SignedBipartiteGraph(
         X,
         left_labels=list(adata.obs_names) if "left" in labels else None,

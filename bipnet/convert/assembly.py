@@ -26,6 +26,14 @@ Name = Callable[[int], str]
 """How messages call edge number k."""
 
 _EXACT_INTEGERS = 1 << 53  # float64 holds every integer up to here
+LABEL_TYPE = "label_type"
+"""Node attribute with the type of a label that GraphML holds as a text."""
+
+_TYPED: dict[str, Callable[[str], Any]] = {
+    "bool": {"true": True, "false": False}.__getitem__,
+    "int": int,
+    "float": float,
+}
 _SIGNS = {1: 1, -1: -1, "+": 1, "-": -1, "1": 1, "+1": 1, "-1": -1}
 
 
@@ -108,7 +116,10 @@ def parts_of(
 
 def _plain(labels: Sequence[Any] | None, numbers: range) -> list[Any]:
     return [
-        label.item() if isinstance(label, np.generic) else label
+        # Of a time, item() is a bare number as soon as it counts nanoseconds.
+        label.item()
+        if isinstance(label, np.generic) and not isinstance(label, (np.datetime64, np.timedelta64))
+        else label
         for label in (numbers if labels is None else labels)
     ]
 
@@ -187,13 +198,20 @@ class Nodes:
     def _right(self) -> npt.NDArray[np.bool_]:
         for name, side in zip(self.names, self.sides, strict=True):
             # A text "0" is no 0: it would be a sign that something else is meant.
-            if isinstance(side, str) or side not in (0, 1):
+            if not _is_side(side):
                 has = "has no" if side is None else f"has {side!r} as its"
                 raise InputError(
                     f"node {name!r} {has} {self.attribute}; every node needs"
                     f" {self.attribute} = 0 (left) or 1 (right)"
                 )
         return np.array([bool(side) for side in self.sides], dtype=np.bool_)
+
+
+def _is_side(side: Any) -> bool:
+    try:
+        return not isinstance(side, str) and bool(side in (0, 1))
+    except (TypeError, ValueError):  # pandas.NA and arrays are neither equal nor unequal
+        return False
 
 
 def labelled_sides(labels: Any) -> list[str]:
@@ -203,12 +221,22 @@ def labelled_sides(labels: Any) -> list[str]:
     if isinstance(labels, str) and labels == "none":
         return []
     sides = labels.split() if isinstance(labels, str) else [labels]
-    if not set(sides) <= {"left", "right"}:
+    if not all(isinstance(side, str) and side in ("left", "right") for side in sides):
         raise InputError(
             f"the graph's attribute labels is {labels!r}; it names the sides whose nodes have"
             " labels: 'left right', 'left', 'right' or 'none'"
         )
     return sides
+
+
+def typed_label(label: Any, type_name: Any) -> Any:
+    """A label that is held as a text, of the type that is noted beside it (none: as it is)."""
+    if not isinstance(label, str) or type_name not in _TYPED:
+        return label
+    try:
+        return _TYPED[type_name](label)
+    except (ValueError, KeyError):
+        raise InputError(f"the label {label!r} is noted as {type_name}, and is none") from None
 
 
 def graph_of_edges(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -24,6 +25,7 @@ from bipnet.errors import (
 from bipnet.graph import Side, SignedBipartiteGraph
 
 HEADER = ("left", "right", "weight")
+_HEXADECIMAL = re.compile("[-+]?0[xX]")
 _HELD = ("float64", "int64")
 
 
@@ -56,6 +58,13 @@ class _Edges:
         if not self.weights:
             raise FileFormatError(f"{self.path} has no edges")
         whole = all(isinstance(weight, int) for weight in self.weights.values())
+        if not whole:
+            for pair, weight in self.weights.items():
+                if isinstance(weight, int) and int(float(weight)) != weight:
+                    raise FileFormatError(
+                        f"{self.path}, line {self.lines[pair]}: the weight {weight} stands beside"
+                        " fractions, and float64 cannot hold it: round it first"
+                    )
         pairs = np.array(list(self.weights), dtype=np.int64)
         try:
             values = np.array(list(self.weights.values()), dtype="int64" if whole else "float64")
@@ -79,7 +88,7 @@ class _Edges:
 
 
 def open_edge_list(path: Path) -> SingleMatrixSource:
-    """Open an edge list. A first line whose third field is no number is its header.
+    """Open an edge list. A first line whose third field is a word and no number is its header.
 
     Weights are int64 if all are written as whole numbers, else float64.
     """
@@ -102,7 +111,7 @@ def open_edge_list(path: Path) -> SingleMatrixSource:
                         f" got {len(row)}"
                     )
                 weight = number_of(row[2])
-                if weight is None and header is None and not edges.weights:
+                if weight is None and header is None and not edges.weights and _is_heading(row[2]):
                     header = tuple(row)
                 elif weight is None:
                     raise FileFormatError(f"{place}: the weight {row[2]!r} is no number")
@@ -218,6 +227,12 @@ def _is_faithful(pairs: Sequence[tuple[int, int]]) -> bool:
             return False
         seen_left, seen_right = max(seen_left, i + 1), max(seen_right, j + 1)
     return True
+
+
+def _is_heading(text: str) -> bool:
+    """Whether a weight field is a word: neither empty nor a number in anybody's notation."""
+    bare = text.strip().replace("_", "")
+    return bool(bare) and number_of(bare) is None and not _HEXADECIMAL.match(bare)
 
 
 def number_of(text: str) -> float | int | None:

@@ -3,8 +3,9 @@
 Read and written here and not by networkx, so that no other library is needed, hexadecimal numbers
 are understood, and a randomised file keeps every attribute bipnet knows nothing of. Nodes have
 ``bipartite`` 0 (left) or 1 (right; igraph's ``type`` false or true will do) and perhaps a
-``label`` (or igraph's ``name``), edges ``weight`` and ``sign``, the graph ``dtype`` and ``labels``
-(the sides that have labels).
+``label`` (or igraph's ``name``; of labels of several types, texts, ``label_type`` says which is
+what), edges ``weight`` and ``sign``, the graph ``dtype``, ``labels`` (the sides that have labels)
+and ``label`` (the attribute that holds them, for `from_networkx`).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from xml.sax.saxutils import escape, quoteattr
 import numpy as np
 
 from bipnet._memory import require_memory
-from bipnet.convert.assembly import Ints, Nodes, labelled_sides, parts_of
+from bipnet.convert.assembly import LABEL_TYPE, Ints, Nodes, labelled_sides, parts_of, typed_label
 from bipnet.convert.single import SingleMatrixSource
 from bipnet.convert.source import naming, reading
 from bipnet.errors import DTypeError, InputError
@@ -30,6 +31,7 @@ _NAMESPACE = "http://graphml.graphdrawing.org/xmlns"
 _ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _BOOLEANS = {"true": True, "false": False, "1": True, "0": False}
 _LABEL_TYPES = {str: "string", bool: "boolean", int: "long", float: "double"}
+_NUMBERS = ("int", "long", "short", "float", "double")
 _SIDE, _LABEL = ("bipartite", "type"), ("label", "name")
 
 Attributes = dict[str, Any]
@@ -48,6 +50,9 @@ class _Key:
         if self.kind == "string":
             return text
         text = text.strip()
+        if "_" in text and self.kind in _NUMBERS:
+            # Python would read 1_000; nobody else does.
+            raise ValueError(f"{self.name} is {text!r}, which is no number")
         if self.kind in ("float", "double"):
             # graph-tool calls double precision float, and other tools write hexadecimal numbers.
             return float.fromhex(text) if "x" in text.lower() else float(text)
@@ -84,6 +89,7 @@ class _Content:
 
     def attributes(self, of: str, element: Iterable[ElementTree.Element]) -> Attributes:
         found = dict(self.defaults.get(of, {}))
+        seen = set()
         for data in element:
             if _tag(data) != "data":
                 continue
@@ -91,6 +97,9 @@ class _Content:
             key = self.keys.get(name)
             if key is None:
                 raise ValueError(f"{of} data of a key {name!r} that is not declared")
+            if name in seen:
+                raise ValueError(f"one {of} has data of the key {name!r} twice: keep one")
+            seen.add(name)
             if len(data) == 0:  # else drawings of some tool
                 found[key.name] = key.value(data.text or "")
         return found
@@ -186,13 +195,15 @@ def _graph(content: _Content) -> tuple[SignedBipartiteGraph, Ints, Ints]:
         for end in (source, target):
             if end not in position:
                 raise InputError(f"edge {source!r} - {target!r}: there is no node {end!r}")
-    # graph-tool leaves empty texts out: in a file that says who has labels, none is an empty one.
-    said = "labels" in content.graph
+    # graph-tool leaves empty texts out: in a file that says who has labels, and where they are,
+    # none is an empty one. What networkx writes of labels as nodes has them as ids alone.
+    said = bool(label) and "labels" in content.graph
     labelled = labelled_sides(content.graph.get("labels"))
     names: list[Any] = []
     for name, found in content.nodes.items():
         of = "right" if found.get(side) else "left"
-        names.append(found.get(label, "" if said and of in labelled else name))
+        named = found.get(label, "" if said and of in labelled else name)
+        names.append(typed_label(named, found.get(LABEL_TYPE)) if said else named)
     sides = [found.get(side) for found in content.nodes.values()]
     ends = np.array([(position[u], position[v]) for u, v in content.edges], dtype=np.int64)
     ends = ends.reshape(-1, 2)
@@ -250,16 +261,25 @@ def save_graphml(graph: SignedBipartiteGraph, path: Path) -> None:
     for number, label in enumerate(names):
         if parts.has_labels(number):
             _require_writable(label)
+    # One key, as igraph and graph-tool know an attribute once: labels of several types, and whole
+    # numbers that a long cannot hold, are texts there, beside the name of their type.
     kinds = [
         label_type
         for label_type in _LABEL_TYPES
         if any(type(label) is label_type and parts.has_labels(k) for k, label in enumerate(names))
     ]
+    mixed = len(kinds) > 1 or any(
+        type(label) is int and not -(1 << 63) <= label < 1 << 63 and parts.has_labels(k)
+        for k, label in enumerate(names)
+    )
+    label_kind = "string" if mixed or not kinds else _LABEL_TYPES[kinds[0]]
     keys = [
         ("dtype", "graph", "dtype", "string"),
         ("labels", "graph", "labels", "string"),
+        *([("label", "graph", "label", "string")] if kinds else []),
         ("bipartite", "node", "bipartite", "int"),
-        *((f"label_{one.__name__}", "node", "label", _LABEL_TYPES[one]) for one in kinds),
+        *([("node_label", "node", "label", label_kind)] if kinds else []),
+        *([("label_type", "node", LABEL_TYPE, "string")] if mixed else []),
         ("weight", "edge", "weight", kind),
         ("sign", "edge", "sign", "int"),
     ]
@@ -270,11 +290,14 @@ def save_graphml(graph: SignedBipartiteGraph, path: Path) -> None:
                 f'  <key id="{key}" for="{of}" attr.name="{name}" attr.type="{type_name}"/>\n'
             )
         file.write('  <graph edgedefault="undirected">\n')
-        file.write(f"    {_data('dtype', parts.dtype)}{_data('labels', parts.labels)}\n")
+        file.write(f"    {_data('dtype', parts.dtype)}{_data('labels', parts.labels)}")
+        # Where from_networkx is to look, if networkx reads the file.
+        file.write(f"{_data('label', 'label') if kinds else ''}\n")
         for number, label in enumerate(names):
             data = _data("bipartite", int(number >= len(parts.left)))
             if parts.has_labels(number):
-                data += _data(f"label_{type(label).__name__}", label)
+                data += _data("node_label", label)
+                data += _data("label_type", type(label).__name__) if mixed else ""
             file.write(f'    <node id="n{number}">{data}</node>\n')
         for (i, j), weight, sign in zip(
             parts.ends.tolist(), parts.weights.tolist(), parts.signs.tolist(), strict=True

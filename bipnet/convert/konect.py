@@ -145,6 +145,10 @@ def _add(content: _Content, line: str, number: int, place: str) -> None:
         )
     if not (words[0].isdigit() and words[1].isdigit() and int(words[0]) and int(words[1])):
         raise FileFormatError(f"{place}: nodes are whole numbers from 1, got {words[0]} {words[1]}")
+    if max(int(words[0]), int(words[1])) > np.iinfo(np.int64).max:
+        raise FileFormatError(
+            f"{place}: the edge {words[0]} - {words[1]} has a node number beyond 64 bits"
+        )
     weight = number_of(words[2]) if len(words) > 2 else 1
     if weight is None or not math.isfinite(weight) or weight == 0:
         raise FileFormatError(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from bipnet.convert.assembly import Nodes, library, parts_of
+from bipnet.convert.assembly import LABEL_TYPE, Nodes, library, parts_of, typed_label
 from bipnet.errors import DTypeError, InputError
 from bipnet.graph import SignedBipartiteGraph
 
@@ -153,12 +153,21 @@ def from_networkx(
     position = {node: k for k, node in enumerate(G)}
     if label is None:
         label = G.graph.get("label")
+    if not isinstance(label, Hashable):
+        raise InputError(
+            f"the label is {label!r}; wanted the name of a node attribute: pass label=..., or"
+            " remove the graph's own attribute label"
+        )
     edges = list(G.edges(data=True))
     signs = None
     if sign is not None or any("sign" in data for _, _, data in edges):
         signs = [data.get("sign" if sign is None else sign) for _, _, data in edges]
+    noted = LABEL_TYPE if "labels" in G.graph else None  # a foreign attribute may mean anything
     nodes = Nodes(
-        [data.get(label, node) if label is not None else node for node, data in G.nodes(data=True)],
+        [
+            node if label is None else typed_label(data.get(label, node), data.get(noted))
+            for node, data in G.nodes(data=True)
+        ],
         [data.get(side) for _, data in G.nodes(data=True)],
         side,
         G.graph.get("labels"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -186,12 +186,23 @@ def _plain(column: Any) -> list[Any]:
 def _numbers(column: Any) -> Any:
     if isinstance(column.dtype, np.dtype) and column.dtype != object:
         return column.to_numpy()
+    # pandas' own dtypes (Float32, Int8, float[pyarrow]) are as wide as the one they name.
+    width = getattr(column.dtype, "numpy_dtype", None)
+    if isinstance(width, np.dtype) and width.kind in "fiub" and not column.isna().any():
+        return column.to_numpy(dtype=width)
     return _plain(column)
 
 
 def _remembered(table: Any, name: str, side: str, axis: int, labels: list[str]) -> list[Any] | None:
     """All nodes of a side, if the table itself knows them."""
     shape = table.attrs.get("shape")
+    if shape is not None and not (
+        isinstance(shape, (list, tuple)) and len(shape) == 2 and all(type(n) is int for n in shape)
+    ):
+        raise InputError(
+            f"table.attrs['shape'] is {shape!r}; wanted the numbers of left and right nodes, as"
+            " to_pandas notes them: remove it"
+        )
     if hasattr(table[name].dtype, "categories"):
         categories: list[Any] = table[name].dtype.categories.tolist()
         if shape is None or len(categories) == shape[axis]:
@@ -211,6 +222,12 @@ def _nodes(column: Any, side: str, name: str, nodes: list[Any] | None) -> tuple[
     """Number of each row's node, and all nodes in order."""
     values = _plain(column)
     names = nodes
+    for k, value in enumerate(values):
+        if not isinstance(value, Hashable):
+            raise InputError(f"row {k}: {name} is {value!r}; nodes have texts or numbers for names")
+    for value in names or ():
+        if not isinstance(value, Hashable):
+            raise InputError(f"{value!r} among the {side} nodes is no name: wanted text or number")
     if names is None:
         names = list(dict.fromkeys(value for value in values if value is not None))
     number = {label: k for k, label in enumerate(names)}

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from bipnet._biadjacency import Array, Biadjacency, Flags, Ints
 from bipnet._check import open_matrix
 from bipnet._memory import require_memory
 from bipnet._threads import Block, cut
-from bipnet.errors import InvariantError
+from bipnet.errors import InputError, InvariantError
 from bipnet.nulls.models import (
     ALPHA,
     EDGES,
@@ -53,6 +54,8 @@ class Verification:
 
     null: str
     checks: tuple[InvariantCheck, ...]
+    note: str = ""
+    """Which side had its nodes in another order, so that they were compared by name; or ""."""
 
     @property
     def ok(self) -> bool:
@@ -70,7 +73,7 @@ class Verification:
             lines.append(
                 f"  {mark} {check.invariant:<9} {check.where or INVARIANTS[check.invariant]}"
             )
-        return "\n".join(lines)
+        return "\n".join([*lines, f"  ({self.note})"] if self.note else lines)
 
 
 def verify(W: Any, R: Any, null: str | NullModel, *, strict: bool = True) -> Verification:
@@ -82,7 +85,9 @@ def verify(W: Any, R: Any, null: str | NullModel, *, strict: bool = True) -> Ver
     Parameters
     ----------
     W, R
-        The matrix before and after, in any accepted container (they may differ in it).
+        The matrix before and after, in any accepted container (they may differ in it). Where
+        both are graphs with labels on a side, its nodes are compared by name, whatever their
+        order; else by position.
     null
         "A" to "G".
     strict
@@ -97,7 +102,7 @@ def verify(W: Any, R: Any, null: str | NullModel, *, strict: bool = True) -> Ver
     InvariantError
         An invariant is broken; its ``report`` has all of them.
     InputError, DTypeError
-        ``W`` or ``R`` is no matrix bipnet takes.
+        ``W`` or ``R`` is no matrix bipnet takes; their labels name other nodes.
     TooLargeError
         Comparing the edges would not fit into memory.
 
@@ -113,7 +118,14 @@ def verify(W: Any, R: Any, null: str | NullModel, *, strict: bool = True) -> Ver
     model = null_model(null)
     before, _ = open_matrix(W, what="W")
     after, _ = open_matrix(R, what="R")
-    report = Verification(model.letter, tuple(_checks(before, after, model)))
+    note = ""
+    if before.shape == after.shape:
+        orders = [_order(labels_of(W), labels_of(R), side) for side, labels_of in _LABELS.items()]
+        moved = [side for side, order in zip(_LABELS, orders, strict=True) if order is not None]
+        if moved:
+            note = f"the {' and '.join(moved)} nodes stand in another order: compared by name"
+            after = _reordered(after, *orders)
+    report = Verification(model.letter, tuple(_checks(before, after, model)), note)
     if strict and not report.ok:
         first = report.broken[0]
         more = f" (and {len(report.broken) - 1} more)" if len(report.broken) > 1 else ""
@@ -123,6 +135,56 @@ def verify(W: Any, R: Any, null: str | NullModel, *, strict: bool = True) -> Ver
             report,
         )
     return report
+
+
+_LABELS: dict[str, Callable[[Any], tuple[Any, ...] | None]] = {
+    "left": lambda graph: getattr(graph, "left_labels", None),
+    "right": lambda graph: getattr(graph, "right_labels", None),
+}
+
+
+def _order(
+    old: tuple[Any, ...] | None, new: tuple[Any, ...] | None, side: str
+) -> npt.NDArray[np.int64] | None:
+    """Where the nodes ``old`` names stand in ``new``; None if just there, or nobody knows."""
+    if old is None or new is None or old == new:
+        return None
+    # A format may turn numbers into texts: 10 and "10" are one name, if no side has both.
+    texts = [[str(name) for name in names] for names in (old, new)]
+    if all(len(set(names)) == len(names) for names in texts):
+        names, others = texts
+    else:
+        names, others = list(old), list(new)
+    place = {name: k for k, name in enumerate(others)}
+    for name in names:
+        if name not in place:
+            raise InputError(
+                f"these are other nodes: no {side} node of R is called {name!r}, as one of W is;"
+                " a null model keeps the nodes: compare graphs of the same nodes, or bare matrices"
+                " (graph.weights)"
+            )
+    order = np.array([place[name] for name in names], dtype=np.int64)
+    return None if np.array_equal(order, np.arange(len(order))) else order
+
+
+def _reordered(
+    inner: Biadjacency,
+    left: npt.NDArray[np.int64] | None,
+    right: npt.NDArray[np.int64] | None,
+) -> Biadjacency:
+    """The same matrix with row ``left[k]`` as row k, and columns likewise; None leaves them."""
+    if not inner.is_sparse:
+        require_memory(inner.values.nbytes, f"a matrix {inner.shape} in another order")
+        values = inner.values if left is None else inner.values[left]
+        values = values if right is None else values[:, right]
+        return Biadjacency(inner.shape, np.ascontiguousarray(values))
+    rows, columns = inner.edge_rows, inner.edge_columns
+    rows = rows if left is None else np.argsort(left)[rows]
+    columns = columns if right is None else np.argsort(right)[columns]
+    order = np.lexsort((columns, rows))
+    indptr = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=inner.shape[0]))])
+    words = inner.edge_words[order]
+    return Biadjacency(inner.shape, words.view(inner.dtype), indptr, columns[order])
 
 
 def _checks(before: Biadjacency, after: Biadjacency, model: NullModel) -> list[InvariantCheck]:
