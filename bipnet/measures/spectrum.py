@@ -93,4 +93,5 @@ def _precision(dtype: np.dtype[Any]) -> float:
         return max(float(np.finfo(dtype).eps), float(np.finfo(np.float64).eps))
     import ml_dtypes  # bfloat16 is of a kind of its own
 
-    return float(ml_dtypes.finfo(dtype).eps)
+    finfo: Any = ml_dtypes.finfo  # it has no types
+    return float(finfo(dtype).eps)
