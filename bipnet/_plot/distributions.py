@@ -160,7 +160,7 @@ def degree_distributions(
         y_label=f"density {_symbol('P(k', found, ')')}",
         ax=ax,
     )
-    ax.xaxis.set_major_locator(MaxNLocator(7, integer=True, steps=[1, 2, 5, 10]))
+    ax.xaxis.set_major_locator(MaxNLocator(7, integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
     return ax
 
 
