@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -714,6 +715,59 @@ def test_nodes_and_edges_are_counted_in_whole_numbers() -> None:
             assert all(float(tick).is_integer() for tick in axis.get_majorticklocs())
     ticks = plot.degree_distributions(np.zeros((3, 4))).get_xticks()
     assert all(float(tick).is_integer() for tick in ticks)
+
+
+@pytest.mark.parametrize("size", [None, (2.4, 2.4)])
+def test_drawing__of_long_labels_stays_inside(size: tuple[float, float] | None) -> None:
+    g = bipnet.SignedBipartiteGraph(
+        np.arange(1, 13).reshape(3, 4) - 5.5,
+        left_labels=[f"a very long gene name indeed, isoform {n}" for n in range(3)],
+        right_labels=[f"condition number {n}" for n in ("one", "two", "three", "four")],
+    )
+    ax = None if size is None else plt.subplots(figsize=size, layout="constrained")[1]
+    ax = plot.bipartite_drawing(g, labels=True, ax=ax)
+    assert stays_inside(ax)
+    boxes = [text.get_window_extent() for text in ax.texts]
+    whole = ax.figure.bbox
+    assert all(box.x0 >= whole.x0 and box.x1 <= whole.x1 for box in boxes)
+    assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
+    assert not any(box.overlaps(ax.get_legend().get_window_extent()) for box in boxes)
+    written = [text.get_text() for text in ax.texts[:7]]
+    assert len(set(written)) == 7
+    assert all("…" in name for name in written[:3])
+
+
+def test_drawing__in_narrow_axes_stays_inside() -> None:
+    _, ax = plt.subplots(figsize=(2.4, 2.4), layout="constrained")
+    plot.bipartite_drawing(layer(shape=(784, 64)), ax=ax)
+    assert stays_inside(ax)
+    legend_box = ax.get_legend().get_window_extent()
+    boxes = [text.get_window_extent() for text in ax.texts]
+    assert not any(box.overlaps(legend_box) for box in boxes)
+    assert all(box.x0 >= 0 and box.x1 <= ax.figure.bbox.x1 for box in boxes)
+
+
+def test_pixels__of_channels_fill_the_width() -> None:
+    ax = plot.pixel_map(layer(shape=(3072, 4)), (3, 32, 32))
+    ax.figure.canvas.draw()
+    assert ax.get_window_extent().width > 0.85 * ax.figure.bbox.width
+    boxes = [text.get_window_extent() for text in ax.get_xticklabels()]
+    assert not any(one.overlaps(other) for one, other in itertools.pairwise(boxes))
+    scale = plot.pixel_map(layer(shape=(6, 4)), (1, 6), "s+ - s-").images[0].colorbar.ax
+    scale.figure.canvas.draw()
+    boxes = [text.get_window_extent() for text in scale.get_xticklabels()]
+    assert not any(one.overlaps(other) for one, other in itertools.pairwise(boxes))
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1e7])
+def test_distributions__of_tiny_or_huge_strengths_have_no_power_beside_the_axis(
+    scale: float,
+) -> None:
+    ax = plot.strength_distributions(scale * layer().astype(float))
+    ax.figure.canvas.draw()
+    assert ax.xaxis.get_offset_text().get_text() == ""
+    boxes = [text.get_window_extent() for text in ax.get_xticklabels()]
+    assert not any(one.overlaps(other) for one, other in itertools.pairwise(boxes))
 
 
 # -- all of them ---------------------------------------------------------------------------------

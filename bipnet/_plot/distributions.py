@@ -97,6 +97,10 @@ def distribution_bands(
         ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{abs(y):.6g}"))
     else:
         ax.set_ylim(bottom=0)
+    largest = max(float(np.abs(found.edges).max()) for found in bands.values())
+    if not 1e-3 <= largest < 1e5:  # a power of ten at the end of the axis would cover its label
+        ax.xaxis.set_major_locator(MaxNLocator(4))
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:.4g}"))
     ax.set_xlabel(x_label)
     ax.set_ylabel(y_label)
     legend_above(ax, handles, labels, 2)

@@ -101,7 +101,7 @@ def legend_above(ax: Axes, handles: Sequence[Any], labels: Sequence[str], n_colu
 def shortened(text: str, inches: float, size: float) -> str:
     """The text, with an ellipsis for its middle if it is wider than so many inches."""
     shown, kept = text, len(text)
-    while kept > 1 and _width(shown, size) > inches:
+    while kept > 1 and width_of(shown, size) > inches:
         kept -= 1
         shown = f"{text[: kept // 2]}…{text[len(text) - (kept - kept // 2) :]}"
     return shown
@@ -113,7 +113,7 @@ def short_names(names: Sequence[str], inches: float, size: float) -> list[str]:
     Where one is too wide, what all begin with (up to a dot) goes first, then the middle.
     """
     names = list(names)
-    if all(_width(name, size) <= inches for name in names):
+    if all(width_of(name, size) <= inches for name in names):
         return names
     common = 0
     if len(names) > 1:
@@ -123,7 +123,7 @@ def short_names(names: Sequence[str], inches: float, size: float) -> list[str]:
     for place, one in enumerate(short):
         if one in short[:place]:  # the same but for their middles: number them
             number = f" ({place + 1})"
-            short[place] = shortened(tails[place], inches - _width(number, size), size) + number
+            short[place] = shortened(tails[place], inches - width_of(number, size), size) + number
     return short
 
 
@@ -134,8 +134,8 @@ def _common_start(names: Sequence[str]) -> str:
     return first[: next(same, len(first))]
 
 
-def _width(text: str, size: float) -> float:
-    """Inches."""
+def width_of(text: str, size: float) -> float:
+    """Inches that a text of so many points takes."""
     if not text:
         return 0.0
     width, _, _ = TextToPath().get_text_width_height_descent(text, FontProperties(size=size), False)
