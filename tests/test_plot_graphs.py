@@ -770,6 +770,13 @@ def test_distributions__of_tiny_or_huge_strengths_have_no_power_beside_the_axis(
     assert not any(one.overlaps(other) for one, other in itertools.pairwise(boxes))
 
 
+@pytest.mark.parametrize("scale", [1e300, 1e-300])
+def test_distributions__refuse_what_would_be_an_empty_line(scale: float) -> None:
+    with pytest.raises(InputError, match="cannot be drawn: scale the weights"):
+        plot.strength_distributions(scale * layer().astype(float))
+    assert plt.get_fignums() == []
+
+
 # -- all of them ---------------------------------------------------------------------------------
 
 PICTURES: dict[str, Callable[..., Axes]] = {

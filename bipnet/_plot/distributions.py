@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _NAMES = {"+": "positive", "-": "negative", None: "all edges"}
 _PALE = 0.22
+_LEAST = 1e-286  # matplotlib takes an axis up to less than this for one of nothing
 
 
 def distribution_bands(
@@ -54,7 +55,7 @@ def distribution_bands(
     Raises
     ------
     InputError
-        No band, or one of another sign.
+        No band, or one of another sign; numbers or densities below 1e-286.
 
     Examples
     --------
@@ -71,6 +72,13 @@ def distribution_bands(
     unknown = [sign for sign in bands if sign not in SIGN_STYLES]
     if unknown:
         raise InputError(f"bands must be of the signs '+', '-' or None, got {unknown[0]!r}")
+    for found in bands.values():
+        highest = float(found.observed.max())
+        if float(np.abs(found.edges).max()) < _LEAST or 0 < highest < _LEAST:
+            raise InputError(
+                f"numbers up to {float(np.abs(found.edges).max()):g} with densities up to"
+                f" {highest:g} cannot be drawn: scale the weights to usual sizes first"
+            )
     ax = axes_or_new(ax)
     hangs = {"+", "-"} <= set(bands)
     handles: list[Any] = []
