@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import hypothesis.strategies as st
@@ -115,6 +116,21 @@ def test_distribution__of_equal_numbers_is_a_single_bin_around_them(value: float
 def test_distribution__refuses_bins(bins: Any) -> None:
     with pytest.raises(InputError, match="bins must be"):
         measures.distribution_band([1.0, 2.0], bins=bins)
+
+
+def test_distributions__refuse_more_bins_than_memory_may_hold() -> None:
+    W = [[1.0, -2.0], [0.5, 3.0]]
+    refusing: list[Callable[[int], Any]] = [
+        lambda bins: measures.distribution_band([1.0, 2.0], bins=bins),
+        lambda bins: measures.degree_bands(W, "left", bins=bins),
+        lambda bins: measures.strength_bands(W, "left", bins=bins),
+        lambda bins: measures.strength_distribution(W, "left", bins=bins),
+        lambda bins: measures.weight_histograms({"a": W}, bins=bins),
+    ]
+    for make in refusing:
+        make(10_000)
+        with pytest.raises(InputError, match="bins must be at most 10000, got 10001: give fewer"):
+            make(10_001)  # not 10^9: a test that fails must not fill the memory
 
 
 @pytest.mark.parametrize("observed", [[], [math.inf], [[1.0]]])

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import hypothesis.strategies as st
+import ml_dtypes
 import networkx as nx
 import numpy as np
 import pytest
@@ -360,6 +361,35 @@ def test_spectrum__of_known_matrices() -> None:
     assert (nothing.effective_rank, nothing.edge, nothing.n_above_edge) == (0.0, 0.0, 0)
     huge = measures.spectrum([[1e200, 0.0], [0.0, 1e200]])
     assert huge.values.tolist() == [1e200, 1e200]
+
+
+@pytest.mark.parametrize(
+    ("W", "rank"),
+    [
+        (np.ones((6, 6)), 1),
+        (np.full((7, 9), -3), 1),
+        (np.full((40, 30), 0.1, dtype=np.float32), 1),
+        (np.full((40, 30), 0.1, dtype=np.float16), 1),
+        (np.full((40, 30), 0.1, dtype=ml_dtypes.bfloat16), 1),
+        (np.full((6, 6), 1e-300), 1),
+        (np.ones((1, 1)), 1),
+        (np.eye(2, 3), 0),  # below the edge: 0.47 * (sqrt 2 + sqrt 3) = 1.48
+    ],
+)
+def test_spectrum__does_not_count_rounding(W: Any, rank: int) -> None:
+    found = measures.spectrum(W)
+    assert found.n_above_edge == rank
+    assert measures.STATISTICS["above_noise"](W).tolist() == [rank]
+
+
+def test_spectrum__knows_how_finely_weights_are_rounded() -> None:
+    W = np.random.default_rng(0).normal(size=(30, 20)).astype(np.float32)
+    found = measures.spectrum(W)
+    assert found.tolerance == pytest.approx(30 * 2.0**-23 * found.values[0])
+    # An equal column but for the last bits of its dtype.
+    nearly = np.ones((30, 30), dtype=np.float32)
+    nearly[3] = np.nextafter(np.float32(1), np.float32(2))
+    assert measures.spectrum(nearly).n_above_edge == 1
 
 
 # -- what holds for all of them ------------------------------------------------------------------

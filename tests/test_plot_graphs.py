@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from matplotlib.colors import to_hex  # noqa: E402
 from matplotlib.patches import StepPatch  # noqa: E402
 
 from bipnet import plot  # noqa: E402
-from bipnet._plot.styles import COLUMN_WIDTH, SIGN_COLORS, SIGN_STYLES  # noqa: E402
+from bipnet._plot.styles import COLUMN_WIDTH, SIGN_COLORS, SIGN_STYLES, short_names  # noqa: E402
 
 POSITIVE, NEGATIVE = (SIGN_STYLES[sign]["color"] for sign in "+-")
 
@@ -638,6 +639,142 @@ def test_dots__refuse_options() -> None:
             plot.significance_dots(RESULTS, level=level)
     with pytest.raises(InputError, match="rows must be 'statistic' or 'layer'"):
         plot.significance_dots(RESULTS, rows="node")  # type: ignore[arg-type]
+
+
+def models_rows() -> list[dict[str, Any]]:
+    """Names as models have them."""
+    return [
+        result(f"distilbert.transformer.layer.{n}.attention.q_lin", statistic, 3.0 * n, 0.01)
+        for n in range(3)
+        for statistic in ("balanced_share", "strength_slope+ right", "nodf+", "alpha")
+    ]
+
+
+def stays_inside(ax: Axes) -> bool:
+    ax.figure.canvas.draw()  # a collapsed layout warns, and warnings are errors
+    box, (width, height) = ax.figure.get_tightbbox(), ax.figure.get_size_inches()
+    return bool(
+        box.x0 > -0.02 and box.y0 > -0.02 and box.x1 < width + 0.02 and box.y1 < height + 0.02
+    )
+
+
+@pytest.mark.parametrize("rows", ["statistic", "layer"])
+def test_dots__of_layers_with_long_names_have_room(rows: Any) -> None:
+    ax = plot.significance_dots(models_rows(), rows=rows)
+    assert stays_inside(ax)
+    assert ax.get_window_extent().width > 0.5 * ax.figure.bbox.width
+    shown = legend(ax)[2:] if rows == "statistic" else [t.get_text() for t in ax.get_yticklabels()]
+    assert shown == [f"…{n}.attention.q_lin" for n in range(3)]
+
+
+def test_dots__of_very_many_rows_fit_a_page() -> None:
+    rows = [result(f"l{n}", "s+", 1.0, 0.5, node=node) for n in range(3) for node in range(181)]
+    ax = plot.significance_dots(rows)
+    assert ax.figure.get_figheight() == 12
+    assert stays_inside(ax)
+    assert [text.get_text() for text in ax.get_yticklabels()][:2] == ["s+ [0]", "s+ [3]"]
+    assert sum(line.get_linestyle() == "None" for line in ax.lines) == len(rows)
+
+
+def test_names__are_shortened_and_stay_different() -> None:
+    assert short_names(["a", "b" * 9], 3, 7) == ["a", "b" * 9]
+    long = [f"{'x' * 40}{n}{'y' * 40}" for n in range(12)]
+    short = short_names(long, 1.0, 7)
+    assert len(set(short)) == 12
+    assert all("…" in name and len(name) < 30 for name in short)
+    assert short_names(["one.very.long.name.of.a.layer.in.a.model"], 1.0, 7)[0].startswith("one")
+
+
+def test_weights__with_long_names_have_room() -> None:
+    named = {row["layer"]: layer(n) for n, row in enumerate(models_rows()[::6])}
+    ax = plot.weight_histograms(named)
+    assert stays_inside(ax)
+    assert ax.get_window_extent().width > 0.6 * ax.figure.bbox.width
+
+
+@pytest.mark.parametrize("shape", [(9, 8), (5, 4), (1, 1)])
+def test_spectra__of_few_values_have_few_tick_labels(shape: tuple[int, int]) -> None:
+    ax = plot.singular_spectrum(np.random.default_rng(0).normal(size=shape))
+    ax.figure.canvas.draw()
+    assert not any(text.get_text() for text in ax.get_xticklabels(minor=True))
+    shown = [text.get_text() for text in ax.get_xticklabels()]
+    assert shown == [str(rank) for rank in (1, 2, 3, 5) if rank <= min(shape)]
+
+
+def test_weights__of_few_edges_on_a_logarithmic_scale_have_few_tick_labels() -> None:
+    ax = plot.weight_histograms(np.ones((2, 3)), log=True)
+    ax.figure.canvas.draw()
+    assert not any(text.get_text() for text in ax.get_yticklabels(minor=True))
+    assert {"1", "2", "5"} <= {text.get_text() for text in ax.get_yticklabels()}
+
+
+def test_nodes_and_edges_are_counted_in_whole_numbers() -> None:
+    W = layer(shape=(20, 20))
+    for ax in (plot.sign_heatmap(W), plot.sign_heatmap(W[:5, :4])):
+        for axis in (ax.xaxis, ax.yaxis):
+            assert all(float(tick).is_integer() for tick in axis.get_majorticklocs())
+    ticks = plot.degree_distributions(np.zeros((3, 4))).get_xticks()
+    assert all(float(tick).is_integer() for tick in ticks)
+
+
+@pytest.mark.parametrize("size", [None, (2.4, 2.4)])
+def test_drawing__of_long_labels_stays_inside(size: tuple[float, float] | None) -> None:
+    g = bipnet.SignedBipartiteGraph(
+        np.arange(1, 13).reshape(3, 4) - 5.5,
+        left_labels=[f"a very long gene name indeed, isoform {n}" for n in range(3)],
+        right_labels=[f"condition number {n}" for n in ("one", "two", "three", "four")],
+    )
+    ax = None if size is None else plt.subplots(figsize=size, layout="constrained")[1]
+    ax = plot.bipartite_drawing(g, labels=True, ax=ax)
+    assert stays_inside(ax)
+    boxes = [text.get_window_extent() for text in ax.texts]
+    whole = ax.figure.bbox
+    assert all(box.x0 >= whole.x0 and box.x1 <= whole.x1 for box in boxes)
+    assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
+    assert not any(box.overlaps(ax.get_legend().get_window_extent()) for box in boxes)
+    written = [text.get_text() for text in ax.texts[:7]]
+    assert len(set(written)) == 7
+    assert all("…" in name for name in written[:3])
+
+
+def test_drawing__in_narrow_axes_stays_inside() -> None:
+    _, ax = plt.subplots(figsize=(2.4, 2.4), layout="constrained")
+    plot.bipartite_drawing(layer(shape=(784, 64)), ax=ax)
+    assert stays_inside(ax)
+    legend_box = ax.get_legend().get_window_extent()
+    boxes = [text.get_window_extent() for text in ax.texts]
+    assert not any(box.overlaps(legend_box) for box in boxes)
+    assert all(box.x0 >= 0 and box.x1 <= ax.figure.bbox.x1 for box in boxes)
+
+
+def test_pixels__of_channels_fill_the_width() -> None:
+    ax = plot.pixel_map(layer(shape=(3072, 4)), (3, 32, 32))
+    ax.figure.canvas.draw()
+    assert ax.get_window_extent().width > 0.85 * ax.figure.bbox.width
+    boxes = [text.get_window_extent() for text in ax.get_xticklabels()]
+    assert not any(one.overlaps(other) for one, other in itertools.pairwise(boxes))
+    scale = plot.pixel_map(layer(shape=(6, 4)), (1, 6), "s+ - s-").images[0].colorbar.ax
+    scale.figure.canvas.draw()
+    boxes = [text.get_window_extent() for text in scale.get_xticklabels()]
+    assert not any(one.overlaps(other) for one, other in itertools.pairwise(boxes))
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1e7])
+def test_distributions__of_tiny_or_huge_strengths_have_no_power_beside_the_axis(
+    scale: float,
+) -> None:
+    ax = plot.strength_distributions(scale * layer().astype(float))
+    ax.figure.canvas.draw()
+    assert ax.xaxis.get_offset_text().get_text() == ""
+    boxes = [text.get_window_extent() for text in ax.get_xticklabels()]
+    assert not any(one.overlaps(other) for one, other in itertools.pairwise(boxes))
+
+
+@pytest.mark.parametrize("scale", [1e300, 1e-300])
+def test_distributions__refuse_what_would_be_an_empty_line(scale: float) -> None:
+    with pytest.raises(InputError, match="cannot be drawn: scale the weights"):
+        plot.strength_distributions(scale * layer().astype(float))
+    assert plt.get_fignums() == []
 
 
 # -- all of them ---------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -415,6 +416,46 @@ def test_significance__draws_its_dots() -> None:
     ax = significance_dots(frame)
     assert "fixed by this null" in " ".join(text.get_text() for text in ax.texts)
     matplotlib.pyplot.close("all")
+
+
+def test_significance__of_a_null_without_spread_is_infinitely_far() -> None:
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("agg")
+    from bipnet.plot import significance_dots
+
+    W = np.outer([1, -1] * 10, [1, -1] * 8) + 0.1
+
+    def rank(g: bipnet.SignedBipartiteGraph) -> int:
+        return int(np.linalg.matrix_rank(g.weights))
+
+    own = {
+        "rank": rank,
+        "lost": lambda g: 30 - rank(g),
+        "nodes": lambda g: np.r_[rank(g), np.zeros(19)],
+    }
+    found = bipnet.significance(W, own, "A", n=20, rng=1)
+    one = found["rank"]
+    assert (one.observed[0], one.null_mean[0], one.null_sd[0]) == (2, 16, 0)
+    assert one.z.tolist() == [-np.inf]
+    assert one.state.tolist() == ["ok"]
+    assert found["lost"].z.tolist() == [np.inf]
+    assert found["nodes"].z[0] == -np.inf
+    assert np.isnan(found["nodes"].z[1:]).all()
+    assert (found["nodes"].state[1:] == "constant").all()
+    rows = list(found.rows())
+    assert [row["z"] for row in rows[:4]] == [-np.inf, np.inf, -np.inf, None]
+    assert json.loads(json.dumps(rows)) == rows
+    assert " -inf " in str(found)
+    frame = found.to_frame().query("node == ''")
+    assert frame["z"].tolist() == [-np.inf, np.inf]
+    ax = significance_dots(frame)
+    low, high = ax.get_xlim()
+    drawn = [
+        (line.get_xdata()[0], line.get_marker()) for line in ax.lines if len(line.get_xdata()) == 1
+    ]
+    assert drawn == [(low, "<"), (high, ">")]
+    matplotlib.pyplot.close("all")
+    assert np.isnan(bipnet.significance(W, own, "A", n=1, rng=1)["rank"].z[0])
 
 
 def test_significance__str_is_a_table_to_read() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ from bipnet._plot.styles import (
     SMALL_SIZE,
     TICK_SIZE,
     axes_or_new,
+    short_names,
+    width_of,
 )
 from bipnet.errors import InputError
 from bipnet.graph import SignedBipartiteGraph, as_graph
@@ -24,6 +27,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _THIN, _THICK = 0.3, 2.2  # points
+_MARGIN = 0.12  # beside the columns, in distances between them
+_LABELS, _GAP = 0.27, 0.1  # share of the width for the labels of a side; inches beside them
+_NARROW = 3.0  # inches: below, the legend stands above the names of the sides
 _DASH = (3.0, 1.6)  # points, whatever the width: a thin line is seen to be dashed too
 
 
@@ -48,7 +54,8 @@ def bipartite_drawing(
         At most how many of the edges between drawn nodes: those of the largest |w| (of equals the
         first in row-major order). Nothing is left to chance.
     labels
-        Write the graph's labels at the nodes (their numbers, if it has none).
+        Write the graph's labels at the nodes (their numbers, if it has none); those wider than a
+        quarter of the picture are shortened, but stay different.
     ax
         Axes to draw into; new ones by default.
 
@@ -85,7 +92,13 @@ def bipartite_drawing(
     among = weights.size
     rows, columns, weights = rows[strongest], columns[strongest], weights[strongest]
 
+    is_new = ax is None
     ax = axes_or_new(ax, (3.35, 3.6))
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    width, height = (
+        figure.get_size_inches() if is_new else np.array(ax.get_window_extent().size) / figure.dpi
+    )
     heights = _heights(len(left)), _heights(len(right))
     _draw_edges(ax, heights[0][rows], heights[1][columns], weights)
     for x, y in zip((0.0, 1.0), heights, strict=True):
@@ -93,25 +106,37 @@ def bipartite_drawing(
             np.full(y.size, x), y, ls="none", marker="o", ms=4.5, color="white",
             mec="0.2", mew=0.8, zorder=4,
         )  # fmt: skip
+    margins = [_MARGIN, _MARGIN]
     if labels:
-        _write(ax, 0, heights[0], graph.left_labels, left)
-        _write(ax, 1, heights[1], graph.right_labels, right)
-    for x, side in ((0.0, "left"), (1.0, "right")):
+        written = [
+            short_names([str(node if of is None else of[node]) for node in nodes], _LABELS * width,
+                        TICK_SIZE)
+            for of, nodes in ((graph.left_labels, left), (graph.right_labels, right))
+        ]  # fmt: skip
+        rooms = [max(width_of(name, TICK_SIZE) for name in side) + _GAP for side in written]
+        between = width - sum(rooms)
+        margins = [max(_MARGIN, room / between) for room in rooms]
+        _write(ax, 0, heights[0], written[0])
+        _write(ax, 1, heights[1], written[1])
+    for x, side in ((_MARGIN - margins[0], "left"), (1 - _MARGIN + margins[1], "right")):
         ax.text(x, 1.06, f"{side} nodes", ha=side, va="bottom", fontsize=LABEL_SIZE)
     ax.text(
-        0.5, -0.06, _what_is_drawn(graph, len(left), len(right), weights, among),
+        0.5, -0.06,
+        _wrapped(_what_is_drawn(graph, len(left), len(right), weights, among), width),
         ha="center", va="top", fontsize=SMALL_SIZE, color="0.25",
     )  # fmt: skip
     signs = [sign for sign, some in (("+", weights > 0), ("-", weights < 0)) if some.any()]
     if signs:
+        beside = width >= _NARROW and max(margins) == _MARGIN  # of the names of the sides
+        bottom = 0.98 if beside else 0.95 + 0.17 / float(height)
         dashes: dict[str, Any] = {"+": "-", "-": (0, _DASH)}
         names = {"+": "positive", "-": "negative"}
         ax.legend(
             [Line2D([], [], color=SIGN_STYLES[s]["color"], lw=1.2, ls=dashes[s]) for s in signs],
             [names[sign] for sign in signs], fontsize=SMALL_SIZE, frameon=False, ncols=2,
-            loc="lower center", bbox_to_anchor=(0.5, 0.98), borderaxespad=0.0, handlelength=2.4,
+            loc="lower center", bbox_to_anchor=(0.5, bottom), borderaxespad=0.0, handlelength=2.4,
         )  # fmt: skip
-    ax.set_xlim(-0.12, 1.12)
+    ax.set_xlim(-margins[0], 1 + margins[1])
     ax.set_ylim(-0.08, 1.12)
     ax.set_axis_off()
     return ax
@@ -180,12 +205,11 @@ def _write(
     ax: Axes,
     x: float,
     heights: npt.NDArray[np.float64],
-    names: Sequence[Any] | None,
-    nodes: npt.NDArray[np.int64],
+    names: Sequence[str],
 ) -> None:
-    for y, node in zip(heights, nodes, strict=True):
+    for y, name in zip(heights, names, strict=True):
         ax.text(
-            x + (0.04 if x else -0.04), y, str(node if names is None else names[node]),
+            x + (0.04 if x else -0.04), y, name,
             ha="left" if x else "right", va="center", fontsize=TICK_SIZE, parse_math=False,
         )  # fmt: skip
 
@@ -208,6 +232,12 @@ def _what_is_drawn(
         f"{drawn} of {_grouped(total)} edges{widest}\n{which} between {n_left} of"
         f" {_grouped(graph.n_left)} left and {n_right} of {_grouped(graph.n_right)} right nodes"
     )
+
+
+def _wrapped(text: str, inches: float) -> str:
+    """Broken into lines where a narrow picture has no room for them."""
+    n_letters = max(12, int(inches / 0.05))  # of small type
+    return "\n".join(part for line in text.split("\n") for part in textwrap.wrap(line, n_letters))
 
 
 def _grouped(number: int) -> str:

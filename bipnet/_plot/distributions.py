@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _NAMES = {"+": "positive", "-": "negative", None: "all edges"}
 _PALE = 0.22
+_LEAST = 1e-286  # matplotlib takes an axis up to less than this for one of nothing
 
 
 def distribution_bands(
@@ -54,7 +55,7 @@ def distribution_bands(
     Raises
     ------
     InputError
-        No band, or one of another sign.
+        No band, or one of another sign; numbers or densities below 1e-286.
 
     Examples
     --------
@@ -71,6 +72,13 @@ def distribution_bands(
     unknown = [sign for sign in bands if sign not in SIGN_STYLES]
     if unknown:
         raise InputError(f"bands must be of the signs '+', '-' or None, got {unknown[0]!r}")
+    for found in bands.values():
+        highest = float(found.observed.max())
+        if float(np.abs(found.edges).max()) < _LEAST or 0 < highest < _LEAST:
+            raise InputError(
+                f"numbers up to {float(np.abs(found.edges).max()):g} with densities up to"
+                f" {highest:g} cannot be drawn: scale the weights to usual sizes first"
+            )
     ax = axes_or_new(ax)
     hangs = {"+", "-"} <= set(bands)
     handles: list[Any] = []
@@ -97,6 +105,10 @@ def distribution_bands(
         ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{abs(y):.6g}"))
     else:
         ax.set_ylim(bottom=0)
+    largest = max(float(np.abs(found.edges).max()) for found in bands.values())
+    if not 1e-3 <= largest < 1e5:  # a power of ten at the end of the axis would cover its label
+        ax.xaxis.set_major_locator(MaxNLocator(4))
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:.4g}"))
     ax.set_xlabel(x_label)
     ax.set_ylabel(y_label)
     legend_above(ax, handles, labels, 2)
@@ -160,7 +172,7 @@ def degree_distributions(
         y_label=f"density {_symbol('P(k', found, ')')}",
         ax=ax,
     )
-    ax.xaxis.set_major_locator(MaxNLocator(7, integer=True, steps=[1, 2, 5, 10]))
+    ax.xaxis.set_major_locator(MaxNLocator(7, integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
     return ax
 
 

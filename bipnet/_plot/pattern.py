@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.colors import BoundaryNorm, ListedColormap, Normalize
+from matplotlib.ticker import MaxNLocator
 
 from bipnet._plot.heat import color_bar
 from bipnet._plot.styles import (
@@ -85,6 +86,8 @@ def sign_heatmap(
     ax.set_xlabel(f"right nodes{by}", fontsize=LABEL_SIZE)
     ax.set_ylabel(f"left nodes{by}", fontsize=LABEL_SIZE)
     ax.tick_params(labelsize=TICK_SIZE)
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
     if not found.is_reduced:
         bar = color_bar(ax, image, "", aspect=28, ticks=[-1, 0, 1])
         bar.ax.set_yticklabels(["negative", "no edge", "positive"], rotation=90, va="center")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 import numpy as np
 import numpy.typing as npt
 from matplotlib.colors import Normalize
+from matplotlib.ticker import MaxNLocator
 
 from bipnet._plot.heat import color_bar
 from bipnet._plot.styles import (
@@ -91,7 +92,10 @@ def pixel_map(
     for channel, image in enumerate(values.reshape(n_channels, height, width)):
         mosaic[:, channel * (width + 1) :][:, :width] = image
     ratio = mosaic.shape[0] / mosaic.shape[1]
-    size = (COLUMN_WIDTH, float(np.clip(2.7 * ratio + 0.3, 1.1, 4.5)))
+    flat = mosaic.shape[1] > 1.6 * mosaic.shape[0]
+    # Of a flat one the scale lies below and takes no width.
+    high_enough = 3.3 * ratio + 0.85 if flat else 2.7 * ratio + 0.3
+    size = (COLUMN_WIDTH, float(np.clip(high_enough, 1.1, 4.5)))
     ax = axes_or_new(ax, size)
     picture = ax.imshow(
         mosaic, cmap=SIGN_COLORS if differs else HEAT_COLORS, norm=Normalize(low, high),
@@ -101,15 +105,15 @@ def pixel_map(
     ax.set_yticks([])
     if n_channels > 1:
         middles = [channel * (width + 1) + (width - 1) / 2 for channel in range(n_channels)]
-        ax.set_xticks(middles, [f"channel {channel}" for channel in range(n_channels)])
+        word = "channel " if n_channels <= 4 else ""
+        ax.set_xticks(middles, [f"{word}{channel}" for channel in range(n_channels)])
     ax.tick_params(labelsize=TICK_SIZE, length=0)
     ax.spines[:].set_visible(n_channels == 1)
     beyond = {(True, True): "both", (True, False): "min", (False, True): "max"}
     extend = beyond.get((bool((values < low).any()), bool((values > high).any())), "neither")
-    flat = mosaic.shape[1] > 1.6 * mosaic.shape[0]
     color_bar(
         ax, picture, _LABELS[index], extend=extend, aspect=22 if not flat else 30,
-        **({"orientation": "horizontal", "shrink": 0.7} if flat else {}),
+        **({"orientation": "horizontal", "shrink": 0.7, "ticks": MaxNLocator(4)} if flat else {}),
     )  # fmt: skip
     return ax
 

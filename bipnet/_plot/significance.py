@@ -15,10 +15,12 @@ from bipnet._plot.styles import (
     COLUMN_WIDTH,
     NULL_COLOR,
     SMALL_SIZE,
+    TICK_SIZE,
     axes_or_new,
     dress,
     legend_above,
     require_columns,
+    short_names,
 )
 from bipnet.errors import InputError
 
@@ -31,6 +33,9 @@ _DOT: dict[str, Any] = {"ls": "none", "ms": 4.0, "mew": 0.9}
 _WORDS = {"fixed": "fixed by this null"}
 _FAR = 30.0  # |z| from which the axis is logarithmic at its ends
 _NEAR = 3.0  # it stays linear up to here
+_HIGHEST = 12.0  # inches of a new figure
+_MOST_NAMES = 90  # rows with a name: of more every second, third ... has one
+_NAME_WIDTH, _GROUP_WIDTH = 1.25, 1.1  # inches
 
 
 def significance_dots(
@@ -55,13 +60,15 @@ def significance_dots(
     level
         Dots are filled where ``p_adjusted`` is at most this.
     ax
-        Axes to draw into; new ones by default, as high as the rows need.
+        Axes to draw into; new ones by default, as high as the rows need, up to 12 inches.
 
     Returns
     -------
     The axes, what comes first on top. Filled: significant; hollow: not; a cross at zero: no z,
     for the reason beside it; an arrow at the margin: an infinite z (the null model has no
     spread, but is elsewhere). Where some |z| exceeds 30 the axis is logarithmic beyond 3.
+    Long names are shortened, but stay different; of more than 90 rows every second, third ...
+    has its name.
 
     Raises
     ------
@@ -92,7 +99,9 @@ def significance_dots(
         raise InputError(
             f"{len(groups)} colours cannot be told apart: give fewer, or the other kind of rows"
         )
-    ax = axes_or_new(ax, (COLUMN_WIDTH, 0.95 + (0.15 + 0.07 * (len(groups) - 1)) * len(names)))
+    height = 0.95 + (0.15 + 0.07 * (len(groups) - 1)) * len(names)
+    ax = axes_or_new(ax, (COLUMN_WIDTH, min(height, _HIGHEST)))
+    named = range(0, len(names), -(-len(names) // _MOST_NAMES))
     for place in range(1, len(names), 2):
         ax.axhspan(place - 0.5, place + 0.5, color="0.95", lw=0, zorder=0)
     ax.axvline(0, color="0.3", lw=0.6, zorder=1)
@@ -119,11 +128,15 @@ def significance_dots(
             style["marker"] = ">" if x > 0 else "<"
             x = high if x > 0 else low
         ax.plot([x], [y], **style)
-    elsewhere = _explain(ax, dots, names, on_the_right=high >= -low)
+    elsewhere = _explain(ax, dots, names, named, on_the_right=high >= -low)
     ax.set_xlim(low, high)
     ax.set_ylim(len(names) - 0.5, -0.5)
-    ax.set_yticks(range(len(names)), names, parse_math=False)
-    ax.set_xlabel("$z$ under the null" + (f" (log scale beyond ±{_NEAR:g})" if far else ""))
+    shown = short_names(names, _NAME_WIDTH, TICK_SIZE)
+    ax.set_yticks(list(named), [shown[place] for place in named], parse_math=False)
+    ax.set_xlabel(
+        "$z$ under the null" + (f" (log scale beyond ±{_NEAR:g})" if far else ""),
+        loc="right" if max(map(len, shown)) > 12 else "center",  # under the names there is room
+    )
     dress(ax)
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
@@ -138,7 +151,7 @@ def significance_dots(
         labels.append("z infinite")
     if len(groups) > 1:
         handles += [Line2D([], [], **layer_style(n), **_DOT) for n in range(len(groups))]
-        labels += groups
+        labels += short_names(groups, _GROUP_WIDTH, SMALL_SIZE)
     legend_above(ax, handles, labels, 3 if max(map(len, labels)) < 18 else 2)
     return ax
 
@@ -231,16 +244,18 @@ def _decades(low: float, high: float) -> list[float]:
 
 
 def _explain(
-    ax: Axes, dots: Sequence[_Dot], names: Sequence[str], *, on_the_right: bool
+    ax: Axes, dots: Sequence[_Dot], names: Sequence[str], named: range, *, on_the_right: bool
 ) -> list[str]:
     """Say why there is no z beside the rows that have none; give the reasons of other rows."""
     elsewhere: dict[str, None] = {}
-    for place, name in enumerate(names):
-        reasons = [dot.reason for dot in dots if dot.row == name]
+    of_row: dict[str, list[str | None]] = {name: [] for name in names}
+    for dot in dots:
+        of_row[dot.row].append(dot.reason)
+    for place, reasons in enumerate(of_row.values()):
         known = dict.fromkeys(reason for reason in reasons if reason is not None)
         if None in reasons:  # other dots may be where the text would be
             elsewhere.update(known)
-        elif known:
+        elif known and place in named:
             ax.annotate(
                 ", ".join(known), (0, place), (7 if on_the_right else -7, 0),
                 textcoords="offset points", ha="left" if on_the_right else "right", va="center",

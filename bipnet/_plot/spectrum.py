@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
 from bipnet._plot.distributions import null_handle, null_label
 from bipnet._plot.styles import SIGN_STYLES, axes_or_new, dress, legend_above
@@ -95,6 +95,9 @@ def singular_spectrum(
     labels.append(f"Marchenko-Pastur edge ({found.n_above_edge} of {n} above)")
     ax.set_xscale("log")
     ax.xaxis.set_major_formatter(FuncFormatter(lambda rank, _: f"{rank:g}"))
+    ax.xaxis.set_minor_formatter(NullFormatter())
+    if n < 20:  # one or two powers of ten alone are no scale
+        ax.xaxis.set_major_locator(FixedLocator([rank for rank in (1, 2, 3, 5, 10) if rank <= n]))
     ax.set_xlim(0.9, 1.1 * n)
     ax.set_ylim(bottom=0)
     ax.set_xlabel("rank $i$ (log scale)")

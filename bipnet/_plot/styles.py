@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
 from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import TextToPath
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -94,3 +96,47 @@ def legend_above(ax: Axes, handles: Sequence[Any], labels: Sequence[str], n_colu
     )  # fmt: skip
     for text in legend.get_texts():
         text.set_parse_math(False)  # names of layers are no formulas; nor hidden by an underscore
+
+
+def shortened(text: str, inches: float, size: float) -> str:
+    """The text, with an ellipsis for its middle if it is wider than so many inches."""
+    shown, kept = text, len(text)
+    while kept > 1 and width_of(shown, size) > inches:
+        kept -= 1
+        shown = f"{text[: kept // 2]}…{text[len(text) - (kept - kept // 2) :]}"
+    return shown
+
+
+def short_names(names: Sequence[str], inches: float, size: float) -> list[str]:
+    """Names no wider than so many inches, and still all different.
+
+    Where one is too wide, what all begin with (up to a dot) goes first, then the middle.
+    """
+    names = list(names)
+    if all(width_of(name, size) <= inches for name in names):
+        return names
+    common = 0
+    if len(names) > 1:
+        common = _common_start(names).rfind(".") + 1
+    tails = [f"…{name[common:]}" if common else name for name in names]
+    short = [shortened(tail, inches, size) for tail in tails]
+    for place, one in enumerate(short):
+        if one in short[:place]:  # the same but for their middles: number them
+            number = f" ({place + 1})"
+            short[place] = shortened(tails[place], inches - width_of(number, size), size) + number
+    return short
+
+
+def _common_start(names: Sequence[str]) -> str:
+    """What all names begin with: what the first and the last of them in order do."""
+    first, last = min(names), max(names)
+    same = (n for n, (a, b) in enumerate(zip(first, last, strict=False)) if a != b)
+    return first[: next(same, len(first))]
+
+
+def width_of(text: str, size: float) -> float:
+    """Inches that a text of so many points takes."""
+    if not text:
+        return 0.0
+    width, _, _ = TextToPath().get_text_width_height_descent(text, FontProperties(size=size), False)
+    return float(width) / 72

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from bipnet._plot.styles import NULL_COLOR, SIGN_STYLES, axes_or_new, dress, legend_above
+from bipnet._plot.styles import (
+    NULL_COLOR,
+    SIGN_STYLES,
+    SMALL_SIZE,
+    axes_or_new,
+    dress,
+    legend_above,
+    short_names,
+)
 from bipnet.errors import InputError
 from bipnet.measures import weight_histograms as histograms_of
 
@@ -80,6 +88,10 @@ def weight_histograms(
     if log:
         ax.set_yscale("log")
         ax.set_ylim(bottom=0.7)  # a single edge has a height
+        ax.yaxis.set_minor_formatter(NullFormatter())
+        if ax.get_ylim()[1] < 20:  # one or two powers of ten alone are no scale
+            ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            ax.yaxis.set_major_formatter(FuncFormatter(lambda count, _: f"{count:g}"))
     ax.axvline(0, color="0.3", lw=0.6, zorder=0)
     ax.xaxis.set_major_locator(MaxNLocator(6))
     ax.set_xlabel("weight $w$")
@@ -90,7 +102,14 @@ def weight_histograms(
     if list(named) != [""]:
         handles.append(Patch(color=NULL_COLOR, alpha=_PALE, lw=0))
         handles += [Line2D([], [], color=NULL_COLOR, lw=1.0, ls=line) for line in _LINES]
-        labels += list(named)
-    legend_above(ax, handles[: len(labels)], labels, 4 if len(labels) == 4 else 3)
+        labels += short_names(list(named), 1.1, SMALL_SIZE)
+    legend_above(ax, handles[: len(labels)], labels, _columns(labels))
     dress(ax)
     return ax
+
+
+def _columns(labels: Sequence[str]) -> int:
+    """Of the legend: fewer where names are long."""
+    if max(map(len, labels)) > 12:
+        return 2
+    return 4 if len(labels) == 4 else 3

@@ -46,7 +46,9 @@ class Tested:
     observed, null_mean, null_sd
         Of the graph; mean and standard deviation (n - 1) over the draws.
     z
-        (observed - null_mean) / null_sd; NaN where the standard deviation is 0.
+        (observed - null_mean) / null_sd. Where all draws have one value it is infinite if the
+        observed value is another (inf above, -inf below; the state is "ok"), and NaN if it is
+        the same, or if there is a single draw.
     p, p_adjusted
         NaN where ``state`` is not "ok".
     state
@@ -81,7 +83,7 @@ class Tested:
         observed, mean, sd = self.observed[0], self.null_mean[0], self.null_sd[0]
         if remark == STATES["fixed"]:
             return f"{observed:.5g}", "", "", "", "", remark
-        z = "-" if not np.isfinite(self.z[0]) else f"{self.z[0]:.2f}"
+        z = "-" if np.isnan(self.z[0]) else f"{self.z[0]:.2f}"
         p = "-" if not tested[0] else f"{self.p_adjusted[0]:.3g}"
         return f"{observed:.5g}", f"{mean:.5g}", f"{sd:.3g}", z, p, remark
 
@@ -124,6 +126,8 @@ class Significance:
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """A row for each number, with the columns `COLUMNS`; None where there is no number.
+
+        An infinite z stays infinite; Python's JSON writes it as ``Infinity``.
 
         ``node`` is its label, or its number from 0, or "" for statistics of the graph.
         """
@@ -178,7 +182,7 @@ class Significance:
 
 
 def _number(value: np.float64) -> float | None:
-    return float(value) if np.isfinite(value) else None
+    return None if np.isnan(value) else float(value)
 
 
 def _line(name: str, cells: Sequence[str]) -> str:

@@ -100,7 +100,8 @@ def significance(
     Returns
     -------
     A `Significance`: print it, or take its rows. Statistics that the null model preserves are
-    "fixed" and not drawn at all; those that are the same in all draws are "constant".
+    "fixed" and not drawn at all; those that are the same in all draws are "constant". Where all
+    draws agree on another value than the data's, z is infinite, with the sign of the difference.
 
     Raises
     ------
@@ -232,6 +233,8 @@ def _tested(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         z = np.where(sd > 0, (observed - mean) / sd, np.nan)
+    if len(drawn) > 1:  # a single draw says nothing of the spread
+        z = np.where((sd == 0) & ~same, np.copysign(np.inf, observed - mean), z)
     p = np.where(same, np.nan, p_values(observed, drawn, alternative))
     return Tested(one.name, one.of, observed, mean, sd, z, p, p, np.where(same, "constant", "ok"))
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from bipnet.errors import InputError
 from bipnet.graph import Side, Sign, SignedBipartiteGraph, as_graph
+from bipnet.measures._bins import checked_few
 from bipnet.measures._signs import checked_side, checked_sign
 
 Numbers = npt.NDArray[np.float64]
@@ -114,7 +115,8 @@ def distribution_band(
     draws
         Arrays of such numbers, one for each draw.
     bins
-        Edges of the bins, or at most how many; they then cover all that was observed and drawn.
+        Edges of the bins, or at most how many (up to 10 000); they then cover all that was
+        observed and drawn.
         Whole numbers (an integer dtype) get bins of a whole width around them.
     interval
         Lower and upper quantile of the band, 0 to 1.
@@ -233,7 +235,7 @@ def bin_edges(values: Sequence[Numbers], bins: int | npt.ArrayLike, *, whole: bo
         return edges
     if isinstance(bins, bool) or not isinstance(bins, (int, np.integer)) or bins < 1:
         raise InputError(f"bins must be a number from 1 on, or edges, got {bins!r}")
-    n_bins = int(bins)
+    n_bins = checked_few(int(bins))
     low = min(float(part.min()) for part in values)
     high = max(float(part.max()) for part in values)
     if whole:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from bipnet.errors import InputError
 from bipnet.graph import Side, Sign, as_graph
+from bipnet.measures._bins import checked_few
 from bipnet.measures._signs import checked_side, checked_sign
 
 
@@ -59,7 +60,7 @@ def strength_distribution(
     sign
         "+" or "-" for s+ or s-; None for all edges.
     bins
-        Number of bins of equal width, or their edges.
+        Number of bins of equal width, up to 10 000, or their edges.
 
     Returns
     -------
@@ -78,6 +79,8 @@ def strength_distribution(
     (array([1., 2., 3.]), array([0.5, 0.5]))
     """
     strengths = as_graph(W).strengths(checked_side(side), checked_sign(sign))
+    if isinstance(bins, (int, np.integer)):
+        checked_few(int(bins))
     try:
         edges = np.histogram_bin_edges(strengths, bins=np.asarray(bins)[()])
         counts, _ = np.histogram(strengths, edges)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from bipnet.errors import InputError
 from bipnet.graph import as_graph
+from bipnet.measures._bins import checked_few
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ def weight_histograms(graphs: Mapping[str, Any], *, bins: int = 60) -> dict[str,
     graphs
         Name -> graph or matrix, of any shapes.
     bins
-        About how many bins of equal width (one more where zero would fall into one).
+        About how many bins of equal width, up to 10 000 (one more where zero would fall into one).
 
     Returns
     -------
@@ -58,6 +59,7 @@ def weight_histograms(graphs: Mapping[str, Any], *, bins: int = 60) -> dict[str,
     """
     if isinstance(bins, bool) or not isinstance(bins, (int, np.integer)) or bins < 1:
         raise InputError(f"bins must be a number from 1 on, got {bins!r}")
+    checked_few(int(bins))
     if not isinstance(graphs, Mapping) or not graphs:
         raise InputError("graphs must be one or more of {name: matrix}")
     weights = {
