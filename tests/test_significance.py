@@ -19,6 +19,7 @@ import bipnet
 from bipnet._significance import draws as draws_room
 from bipnet._significance.pvalues import adjusted, p_values
 from bipnet._significance.result import COLUMNS
+from bipnet.cli import significance as significance_room
 from bipnet.measures import STATISTICS, butterflies, nodf, spectrum
 from bipnet.measures.catalogue import graph_statistics, named_statistic
 from bipnet.nulls._hidden import replicates
@@ -498,6 +499,10 @@ def test_significance__goes_on_where_it_was(
     more = bipnet.significance(W, ["nodf+", "s+ left"], "A", 15, rng=5, resume=path, n_threads=1)
     assert calls == 7 + 6 + 3
     assert more.n == 15
+    for n in (4, 15):  # a shorter test leaves the draws of a longer one in the file
+        again = bipnet.significance(W, ["nodf+", "s+ left"], "A", n, rng=5, resume=path)
+        assert calls == 7 + 6 + 3
+    assert list(again.rows()) == list(more.rows())
     for other in ({"rng": 6}, {"null": "C"}, {"statistics": ["nodf-"]}):
         arguments: dict[str, Any] = {"statistics": ["nodf+", "s+ left"], "null": "A", "rng": 5}
         with pytest.raises(bipnet.InputError, match="another graph, null model, seed"):
@@ -603,6 +608,36 @@ def test_stats__prints_values_and_lists(layers: Path, capsys: pytest.CaptureFixt
     assert " CE " in line
     assert run(["stats", path, "--significance", "B", "-n", "3", "--json"]) == 0
     assert '"state": "fixed"' in capsys.readouterr().out
+
+
+def test_stats__json_is_strict_and_has_null_for_an_infinite_z(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from bipnet.cli import run
+
+    np.save(tmp_path / "w.npy", np.outer([1.0, -1] * 10, [1, -1] * 8) + 0.01)
+    arguments = ["stats", str(tmp_path / "w.npy"), "--significance", "A", "-n", "5", "--json"]
+    assert run([*arguments, "--statistics", "balanced_share", "--statistics", "k+ left"]) == 0
+
+    def refuse(name: str) -> None:
+        raise AssertionError(name)
+
+    rows = json.loads(capsys.readouterr().out, parse_constant=refuse)["rows"]
+    assert {row["statistic"] for row in rows} == {"balanced_share", "k+ left"}
+    infinite = {"statistic": "own", "z": -np.inf, "observed": 2.0, "p": None}
+    assert significance_room._finite(infinite) == {**infinite, "z": None}
+
+
+def test_stats__of_a_layer_that_is_refused_leaves_nothing_behind(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from bipnet.cli import run
+
+    np.save(tmp_path / "w.npy", np.array([[1.0, np.nan]]))
+    table = str(tmp_path / "table.parquet")
+    assert run(["stats", str(tmp_path / "w.npy"), "--significance", "A", "-o", table]) == 2
+    assert "is nan" in capsys.readouterr().err
+    assert [file.name for file in tmp_path.iterdir()] == ["w.npy"]
 
 
 @pytest.mark.parametrize(

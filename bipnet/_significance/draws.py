@@ -116,6 +116,7 @@ class Kept:
         self._path = path
         text = json.dumps(identity, sort_keys=True, default=str)
         self._key = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+        self._beyond: dict[str, npt.NDArray[Any]] = {}  # draws of a longer test, kept for it
 
     def load_into(self, found: Mapping[str, Values], done: npt.NDArray[np.bool_]) -> None:
         """What the file holds; nothing if there is none.
@@ -144,18 +145,26 @@ class Kept:
                 known = file.get_tensor("done").astype(np.bool_)
                 n = min(len(known), len(done))
                 done[:n] = known[:n]
+                self._beyond["done"] = file.get_tensor("done")[n:]
                 for number, values in enumerate(found.values()):
-                    values[:n] = file.get_tensor(str(number))[:n]
+                    known_values = file.get_tensor(str(number))
+                    values[:n] = known_values[:n]
+                    self._beyond[str(number)] = known_values[n:]
         except SafetensorError as error:
             raise FileFormatError(f"{self._path} is damaged: remove it ({error})") from error
 
     def save(self, found: Mapping[str, Values], done: npt.NDArray[np.bool_]) -> None:
         from safetensors.numpy import save_file
 
-        tensors = {str(number): values for number, values in enumerate(found.values())}
+        tensors: dict[str, npt.NDArray[Any]] = {
+            str(number): values for number, values in enumerate(found.values())
+        }
+        tensors["done"] = done.astype(np.uint8)
+        for name, beyond in self._beyond.items():
+            tensors[name] = np.concatenate([tensors[name], beyond])
         with new_file(self._path, force=True) as partial:
             save_file(
-                {**tensors, "done": done.astype(np.uint8)},
+                tensors,
                 partial,
                 metadata={"bipnet significance": self._key},
             )

@@ -127,7 +127,7 @@ class Significance:
     def rows(self) -> Iterator[dict[str, Any]]:
         """A row for each number, with the columns `COLUMNS`; None where there is no number.
 
-        An infinite z stays infinite; Python's JSON writes it as ``Infinity``.
+        An infinite z stays infinite, which strict JSON cannot hold.
 
         ``node`` is its label, or its number from 0, or "" for statistics of the graph.
         """

@@ -92,8 +92,9 @@ def significance(
         Draws made at a time; None means all cores for large matrices. The result does not depend
         on it.
     resume
-        A file in which the values are kept: the same call goes on after an interruption, or after
-        ``n`` was raised.
+        A file in which the values are kept: the same call goes on after an interruption, or with
+        another ``n``. Of functions of one's own it knows the names alone: name another file when
+        one has changed.
     progress
         Show a bar on a terminal.
 

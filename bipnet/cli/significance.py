@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -121,10 +122,11 @@ def test_layers(
     left_out = [] if names else [name for name in graph_statistics() if name not in chosen]
     results = []
     for number, (when, layer, source) in enumerate(_layers(path, before, globs, orientation)):
+        graph = source.read(layer)
         if kept is not None:
             kept.mkdir(exist_ok=True)
         found = bipnet.significance(
-            source.read(layer),
+            graph,
             chosen,
             model,
             n_draws,
@@ -142,7 +144,9 @@ def test_layers(
         with contextlib.suppress(OSError):  # somebody else's files are in it
             kept.rmdir()
     if as_json:
-        rows = [{"input": when, **row} for when, _, found in results for row in found.rows()]
+        rows = [
+            {"input": when, **_finite(row)} for when, _, found in results for row in found.rows()
+        ]
         about = {"path": str(path), "null": model.letter, "n": n_draws, "seed": seed}
         tables.print_json({**about, "left_out": left_out, "rows": rows})
         return
@@ -181,6 +185,14 @@ def _frame(results: Sequence[tuple[str, str, Any]], is_compared: bool) -> Any:
             frame.insert(0, "input", when)
         frames.append(frame)
     return pd.concat(frames, ignore_index=True)
+
+
+def _finite(row: dict[str, Any]) -> dict[str, Any]:
+    """A row with null for what JSON has no number for, such as an infinite z."""
+    return {
+        key: None if isinstance(value, float) and not math.isfinite(value) else value
+        for key, value in row.items()
+    }
 
 
 def _print(results: Sequence[tuple[str, str, Any]], is_compared: bool) -> None:
