@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -32,7 +32,6 @@ class Biadjacency:
     values: Array
     indptr: Array | None = None
     indices: Array | None = None
-    _unchecked: ClassVar[str | None] = None
 
     @property
     def is_sparse(self) -> bool:
@@ -75,14 +74,13 @@ class Biadjacency:
     @property
     def is_checked(self) -> bool:
         """Whether it is known that all weights are finite; asking for ``n_edges`` checks it."""
-        return self._unchecked is None or "n_edges" in self.__dict__
+        return "_check" not in self.__dict__ or "n_edges" in self.__dict__
 
     @cached_property
     def n_edges(self) -> int:
-        if self._unchecked is not None:
-            from bipnet._check import require_finite
-
-            return require_finite(self.values, self._unchecked)
+        check: Callable[[], int] | None = self.__dict__.get("_check")
+        if check is not None:
+            return check()
         return self.words.size if self.is_sparse else int(np.count_nonzero(self.edge_mask))
 
     @cached_property
@@ -116,9 +114,9 @@ class Biadjacency:
             done += found.size
         return columns
 
-    def to_be_checked(self, what: str) -> Biadjacency:
-        """This, dense, with weights that nobody has looked at; errors call it ``what``."""
-        self.__dict__["_unchecked"] = what
+    def to_be_checked(self, check: Callable[[], int]) -> Biadjacency:
+        """This, with weights that nobody has looked at: ``check`` does, and counts the edges."""
+        self.__dict__["_check"] = check
         return self
 
     def knowing(self, n_edges: int) -> Biadjacency:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import operator
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -193,7 +194,7 @@ def _open_array(array: Array, what: str, check_later: bool = False) -> Biadjacen
     shape = require_matrix_shape(array.shape, what)
     values = native(array, what)
     if check_later:
-        return Biadjacency(shape, values).to_be_checked(what)
+        return Biadjacency(shape, values).to_be_checked(partial(require_finite, values, what))
     n_edges = require_finite(values, what)
     return Biadjacency(shape, values).knowing(n_edges)
 
