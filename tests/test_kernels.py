@@ -18,7 +18,7 @@ import oracles
 import pytest
 import scipy.stats
 import strategies as my
-from bipnet_kernels import _random, _shuffle, _stream
+from bipnet_kernels import _random, _shuffle, _square, _stream
 from bipnet_kernels import swap as _swap
 from hypothesis import given
 from hypothesis import strategies as st
@@ -277,30 +277,74 @@ def test_permute_segments__writes_between_its_bounds_only() -> None:
     assert found[10:90] != words[10:90].tolist()
 
 
+def in_lines(shape: tuple[int, ...], dtype: Any) -> Words:
+    """Zeros that begin with a cache line."""
+    size = np.dtype(dtype).itemsize * math.prod(shape)
+    memory = np.zeros(size + 64, dtype=np.uint8)
+    first = -memory.ctypes.data % 64
+    return memory[first : first + size].view(dtype).reshape(shape)
+
+
+def some_words(n: int, dtype: Any) -> Words:
+    return np.random.default_rng(n).integers(0, np.iinfo(dtype).max, n, dtype, endpoint=True)
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.uint32, np.uint64])
-@pytest.mark.parametrize("staged", [False, True])
-@pytest.mark.parametrize("shape", [(1, 1), (7, 3), (8, 8), (9, 33), (40, 5), (64, 7), (203, 4)])
+@pytest.mark.parametrize("turn", [_square.turn_square, _square.stream_square])
+def test_square__is_turned_and_nothing_beside_it_touched(turn: Any, dtype: Any) -> None:
+    source, target = some_words(200, dtype), in_lines((8 * 24 + 8,), dtype)
+    target[:] = some_words(len(target), dtype)[::-1]
+    expected = target.copy()
+    block = source[3 : 3 + 8 * 23].reshape(8, 23)[:, :8]
+    expected[8:].reshape(8, 24)[:, :8] = block.T
+    places = [np.uint64(place) for place in (3, 23, 8, 24)]
+    turn(source, *places[:2], target, *places[2:])
+    _square.end_stream()
+    assert np.array_equal(target, expected)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.uint32, np.uint64])
+@pytest.mark.parametrize("past_caches", [False, True])
+@pytest.mark.parametrize(
+    "shape", [(1, 1), (7, 3), (8, 8), (9, 32), (40, 8), (64, 16), (65, 24), (203, 8), (72, 40)]
+)
 def test_columns__are_read_and_written_back(
-    shape: tuple[int, int], dtype: Any, staged: bool
+    shape: tuple[int, int], dtype: Any, past_caches: bool
 ) -> None:
-    matrix = np.arange(shape[0] * shape[1]).astype(dtype).reshape(shape)
-    first = shape[1] // 3
-    tile = np.full((shape[1] - first, shape[0] + 16), 77, dtype=dtype)
-    stage = np.empty(staged * bipnet_kernels.STAGED_ROWS * (len(tile) + 3), dtype=dtype)
+    past_caches &= shape[1] % 8 == 0
+    words = some_words(math.prod(shape), dtype)
+    matrix = words.reshape(shape)
+    first = shape[1] // 16 * 8
+    n = shape[1] - first
+    step = shape[0] + 16
+    tile = np.full(n * step, 77, dtype=dtype)
     range_ = np.array([9, 11], dtype=dtype)
     mask = dtype(0x3F)
-    bipnet_kernels.read_columns(matrix.reshape(-1), *shape, first, tile, stage, mask, range_)
-    assert np.array_equal(tile[:, : shape[0]], matrix[:, first:].T)
-    seen = [9, 11, *(matrix[:, first:] & mask).reshape(-1).tolist()] if staged else [9, 11]
+    bipnet_kernels.read_columns(words, *shape, first, n, tile, step, mask, range_)
+    columns = tile.reshape(n, step)
+    assert np.array_equal(columns[:, : shape[0]], matrix[:, first:].T)
+    assert (columns[:, shape[0] :] == 77).all()
+    seen = [9, 11, *(matrix[:, first:] & mask).reshape(-1).tolist()]
     assert range_.tolist() == [min(seen), max(seen)]
+    again = np.full(n * step, 77, dtype=dtype)
     none = np.empty(0, dtype=dtype)
-    bipnet_kernels.read_columns(matrix.reshape(-1), *shape, first, tile, stage, mask, none)
-    assert np.array_equal(tile[:, : shape[0]], matrix[:, first:].T)
-    assert (tile[:, shape[0] :] == 77).all()
-    back = np.zeros_like(matrix)
-    bipnet_kernels.write_columns(tile, *shape, first, back.reshape(-1), stage)
+    bipnet_kernels.read_columns(words, *shape, first, n, again, step, mask, none)
+    assert np.array_equal(again, tile)
+    back = in_lines(shape, dtype)
+    bipnet_kernels.write_columns(tile, step, *shape, first, n, back.reshape(-1), past_caches)
     assert np.array_equal(back[:, first:], matrix[:, first:])
     assert not back[:, :first].any()
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.uint32, np.uint64])
+def test_widen_range__sees_its_words_alone_and_those_masked(dtype: Any) -> None:
+    words = some_words(300, dtype)
+    mask = dtype(np.iinfo(dtype).max >> 1)
+    for start, n in ((0, 300), (7, 1), (3, 200), (299, 1), (5, 0)):
+        range_ = np.array([mask, 0], dtype=dtype)
+        bipnet_kernels.widen_range(words, start, n, mask, range_)
+        seen = [int(mask), 0, *(words[start : start + n] & mask).tolist()]
+        assert range_.tolist() == [min(seen[:1] + seen[2:]), max(seen[1:])]
 
 
 def test_sort_by_column__is_a_stable_sort() -> None:

@@ -12,7 +12,7 @@ import pytest
 import strategies as my
 
 import bipnet
-from bipnet import _check
+from bipnet import _check, _memory
 from bipnet._streams import STREAM_VERSION
 from bipnet.nulls import _chains, _loops, _permute
 
@@ -204,44 +204,57 @@ def test_ensemble__of_none_is_empty() -> None:
     assert list(draws) == []
 
 
-@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
-@pytest.mark.parametrize("null", ["D", "F"])
-def test_randomize__gives_the_same_whether_rows_are_staged_or_not(
-    monkeypatch: pytest.MonkeyPatch, null: str, dtype: Any
-) -> None:
-    V = np.random.default_rng(0).normal(size=(301, 1500)).astype(dtype)
+def nothing_is_in_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small matrices are treated as large ones are."""
     monkeypatch.setattr(_permute, "_SMALL_WORDS", 0)
+    for module in (_permute, _memory):
+        monkeypatch.setattr(module, "IN_CACHE_BYTES", 0)
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("null", ["D", "F"])
+@pytest.mark.parametrize("n_right", [1500, 1504])  # rows that can be streamed, and that cannot
+def test_randomize__gives_the_same_written_past_the_caches(
+    monkeypatch: pytest.MonkeyPatch, null: str, dtype: Any, n_right: int
+) -> None:
+    V = (np.random.default_rng(0).normal(size=(301, n_right)) * 40).astype(dtype)
     plain = bipnet.randomize(V, null, rng=7)
-    monkeypatch.setattr(_permute, "_IN_CACHE_BYTES", 0)
-    calls = []
-    read = bipnet_kernels.read_columns
+    nothing_is_in_cache(monkeypatch)
+    calls: list[bool] = []
+    write = bipnet_kernels.write_columns
     monkeypatch.setattr(
-        bipnet_kernels, "read_columns", lambda *args: (calls.append(len(args[5])), read(*args))
+        bipnet_kernels, "write_columns", lambda *args: (calls.append(args[-1]), write(*args))
     )
     assert np.array_equal(bipnet.randomize(V, null, rng=7, n_threads=2), plain)
-    assert calls
-    assert min(calls) > 0
+    assert set(calls) == {n_right == 1504}
+    calls.clear()
+    memory = _memory.new_array((V.size + 8,), V.dtype)
+    for shift in (0, 1, 8):  # words: the second array begins where no square may be streamed to
+        out = memory[shift : shift + V.size].reshape(V.shape)
+        assert np.array_equal(bipnet.randomize(V, null, rng=7, n_threads=2, out=out), plain)
+        assert set(calls) == {n_right == 1504 and shift != 1}
+        calls.clear()
+    V = V.copy()
+    assert np.array_equal(bipnet.randomize(V, null, rng=7, n_threads=2, out=V), plain)
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.int32, my.BFLOAT16])
-@pytest.mark.parametrize("null", ["D", "F"])
-def test_randomize__checks_large_matrices_while_it_reads_columns(
+@pytest.mark.parametrize("null", ["C", "D", "E", "F"])
+def test_randomize__checks_large_matrices_on_the_way(
     monkeypatch: pytest.MonkeyPatch, null: str, dtype: Any
 ) -> None:
     V = np.random.default_rng(0).integers(1, 90, size=(301, 1500)).astype(dtype)
     V[::3] *= -1
     zeros = V.copy()
     zeros[300, 1499] = zeros[17, 640] = 0
-    monkeypatch.setattr(_permute, "_SMALL_WORDS", 0)
     plain, gaps = (bipnet.randomize(matrix, null, rng=7) for matrix in (V, zeros))
-    monkeypatch.setattr(_permute, "_IN_CACHE_BYTES", 0)
+    nothing_is_in_cache(monkeypatch)
     passes = []
     monkeypatch.setattr(_check, "finite_edges", lambda values: passes.append(1))
     assert np.array_equal(bipnet.randomize(V, null, rng=7, n_threads=2), plain)
     assert not passes  # over all of the matrix for the check alone
     monkeypatch.undo()
-    monkeypatch.setattr(_permute, "_SMALL_WORDS", 0)
-    monkeypatch.setattr(_permute, "_IN_CACHE_BYTES", 0)
+    nothing_is_in_cache(monkeypatch)
     assert np.array_equal(bipnet.randomize(zeros, null, rng=7, n_threads=2), gaps)
     assert np.array_equal(bipnet.randomize(np.zeros_like(V), null, rng=7), 0 * V)
     assert np.array_equal(bipnet.ensemble(zeros, null, 1, rng=7)[0], gaps)
@@ -255,6 +268,23 @@ def test_randomize__checks_large_matrices_while_it_reads_columns(
             with pytest.raises(bipnet.InputError, match=r"W\[17, 640\] is (nan|-inf)"):
                 bipnet.randomize(bad, null, rng=7, out=bad)
             assert bad.tobytes() == before
+
+
+@pytest.mark.parametrize("null", ["C", "D"])
+def test_randomize__gives_up_checking_on_the_way_at_the_first_zero(
+    monkeypatch: pytest.MonkeyPatch, null: str
+) -> None:
+    V = np.random.default_rng(0).normal(size=(1500, 1500))
+    V[3, 5] = 0
+    nothing_is_in_cache(monkeypatch)
+    permuted = []
+    permute = bipnet_kernels.permute_segments
+    monkeypatch.setattr(
+        bipnet_kernels, "permute_segments", lambda *args: (permuted.append(args[6]), permute(*args))
+    )
+    bipnet.randomize(V, null, rng=7, n_threads=1)
+    assert len(permuted) > 1
+    assert not any(permuted)  # no segment was taken to be without zeros
 
 
 # -- the stream must not change unnoticed ------------------------------------------------------

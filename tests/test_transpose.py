@@ -51,26 +51,40 @@ def test_transpose_block__follows_its_twin(word: str, compiled: bool) -> None:
 
     @my.property_test
     @given(
-        SIZES, SIZES, st.integers(1, 140), st.integers(1, 140),
+        SIZES, SIZES, st.sampled_from([8, 16, 64, 136]), st.booleans(),
         st.tuples(*[st.integers(0, 5)] * 4), st.randoms(use_true_random=False),
     )  # fmt: skip
     def check(
-        n_rows: int, n_columns: int, height: int, width: int, gaps: tuple[int, ...], random: Any
+        n_rows: int,
+        n_columns: int,
+        together: int,
+        past_caches: bool,
+        gaps: tuple[int, ...],
+        random: Any,
     ) -> None:
         before, behind, start, beside = gaps
         if not compiled:
             n_rows, n_columns = n_rows % 20 + 1, n_columns % 20 + 1
         rng = np.random.default_rng(random.getrandbits(32))
         source_stride, target_stride = n_columns + behind, n_rows + beside
+        if past_caches:
+            start, target_stride = 8 * start, -(-target_stride // 8) * 8
+        size = np.dtype(word).itemsize
         source = rng.integers(0, 256, before + n_rows * source_stride).astype(word)
-        source = (source << (np.dtype(word).itemsize * 8 - 8)) | source[::-1]
-        target = rng.integers(0, 256, start + n_columns * target_stride + 3).astype(word)
+        source = (source << (size * 8 - 8)) | source[::-1]
+        memory = np.zeros((start + n_columns * target_stride + 3) * size + 64, dtype=np.uint8)
+        first = -memory.ctypes.data % 64  # a line: what streams must begin at eight words
+        target = memory[first : first + memory.size - 64].view(word)
+        target[:] = rng.integers(0, 256, target.size)
         expected = target.tolist()
         strides = (n_rows, n_columns)
         oracles.transpose_block(
             source.tolist(), before, source_stride, expected, start, target_stride, *strides
         )
-        kernel(source, before, source_stride, target, start, target_stride, *strides, height, width)
+        kernel(
+            source, before, source_stride, target, start, target_stride, *strides,
+            together if random.random() < 0.7 else n_rows, past_caches,
+        )  # fmt: skip
         assert target.tolist() == expected  # what lies beside the block included
 
     check()

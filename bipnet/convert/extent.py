@@ -65,7 +65,7 @@ class Extent:
         """The rows cut into runs: a function of the extent alone, as digests depend on it."""
         n_rows = self.placement.n_rows
         row_bytes = self.placement.n_columns * self.dtype.itemsize
-        step = max(_SLAB_BYTES // row_bytes, _LINE)
+        step = max(_SLAB_BYTES // row_bytes // _LINE, 1) * _LINE
         step = max(1, min(step, _LARGEST_SLAB // row_bytes))
         return [(first, min(first + step, n_rows)) for first in range(0, n_rows, step)]
 

@@ -23,6 +23,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
+from bipnet._memory import CACHE_LINE, goes_past_caches, new_array
 from bipnet.errors import InputError
 
 Array = npt.NDArray[Any]
@@ -32,7 +33,6 @@ Layout = Literal[
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 
 _WORTH_A_KERNEL = 1 << 16  # words below which NumPy is done before a kernel is loaded
-_LONG, _SHORT = 128, 16  # a tile is long in the matrix, which lies in main memory
 
 
 @dataclass(frozen=True)
@@ -148,9 +148,10 @@ def put_rows(matrix: Array, rows: Array, first: int, *, transposed: bool) -> Non
         from bipnet_kernels import transpose_block
 
         n_rows, n_columns = rows.shape
+        past_caches = goes_past_caches(matrix, first, matrix.shape[1])
         transpose_block(
             _words(rows), 0, n_columns, _words(matrix), first, matrix.shape[1],
-            n_rows, n_columns, _LONG, _SHORT,
+            n_rows, n_columns, n_rows, past_caches,
         )  # fmt: skip
 
 
@@ -166,7 +167,7 @@ def get_rows(matrix: Array, rows: Array, first: int, *, transposed: bool) -> Non
         n_rows, n_columns = rows.shape
         transpose_block(
             _words(matrix), first, matrix.shape[1], _words(rows), 0, n_columns,
-            n_columns, n_rows, _SHORT, _LONG,
+            n_columns, n_rows, CACHE_LINE // rows.itemsize, False,
         )  # fmt: skip
 
 
@@ -175,7 +176,7 @@ def own_matrix(tensor: Array, layout: Layout, groups: int = 1, piece: int = 0) -
     view = to_matrix(tensor, layout, groups, piece)
     if not view.T.flags.c_contiguous or not view.dtype.isnative or view.dtype.itemsize > 8:
         return np.array(view, order="C")
-    matrix = np.empty(view.shape, dtype=view.dtype)
+    matrix = new_array(view.shape, view.dtype)
     put_rows(matrix, view.T, 0, transposed=True)
     return matrix
 

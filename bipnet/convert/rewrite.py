@@ -24,7 +24,7 @@ from bipnet._atomic import (
     kept_folder,
     move_in,
 )
-from bipnet._memory import readable_bytes
+from bipnet._memory import new_array, readable_bytes
 from bipnet._progress import Stopwatch
 from bipnet.convert.extent import Extent, copy_bytes
 from bipnet.convert.journal import Journal, Plan, make_plan
@@ -234,7 +234,8 @@ def _change_layers(
 ) -> list[str]:
     extents = [source.extent_of(layer) for layer in layers]
     # One piece of memory for all layers: fresh pages for each would cost as much as a copy.
-    buffer = np.empty(max((extent.n_bytes for extent in extents), default=0), dtype=np.uint8)
+    largest = max((extent.n_bytes for extent in extents), default=0)
+    buffer = new_array((largest,), np.dtype(np.uint8))
     resumed = []
     for layer, extent in zip(layers, extents, strict=True):
         if layer.name in journal.done:

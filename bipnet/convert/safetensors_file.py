@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from bipnet._atomic import new_file, new_folder
 from bipnet._bits import BFLOAT16
+from bipnet._memory import new_array
 from bipnet.convert.checkpoint import CheckpointSource, TensorSpec
 from bipnet.convert.extent import Extent
 from bipnet.convert.orientation import Layout, Placement, placement
@@ -156,7 +157,7 @@ class _Safetensors(CheckpointSource):
 
     def _read(self, extent: Extent, buffer: Array | None = None) -> Array:
         if buffer is None:
-            buffer = np.empty(extent.n_bytes, dtype=np.uint8)
+            buffer = new_array((extent.n_bytes,), np.dtype(np.uint8))
         matrix = buffer[: extent.n_bytes].view(extent.dtype).reshape(extent.placement.shape)
         with reading(self.folder / extent.file, "safetensors file"):
             extent.read(self.folder, matrix)

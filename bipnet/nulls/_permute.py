@@ -7,15 +7,13 @@ import threading
 import numpy as np
 
 from bipnet._biadjacency import Array, Biadjacency, Ints
-from bipnet._memory import require_memory
+from bipnet._memory import CACHE_LINE, IN_CACHE_BYTES, goes_past_caches, require_memory
 from bipnet._threads import Block, cut, run_blocks
 from bipnet.nulls._spread import IN_CACHE, spread
 from bipnet.nulls.models import NullModel
 
 _BLOCK_EDGES = 1 << 15  # edges that share a random stream
-_TILE_LINES = 4  # cache lines of a row that a tile of columns takes at a time, at the most
-_FEWEST_STAGED_LINES = 4  # below, copying a row's stretch takes as long as waiting for it
-_IN_CACHE_BYTES = 1 << 22  # a matrix up to this size is not waited for
+_TILE_LINES = 8  # cache lines of a row that a tile of columns takes at a time, at the most
 _TASK_WORDS = 1 << 18  # words one task permutes
 _SMALL_WORDS = 1 << 16  # words that one task permutes by columns
 
@@ -32,9 +30,7 @@ def permute_within_groups(
     if model.groups == "left":
         return groups.rows()
     if model.groups == "right":
-        frozen = groups.sparse_columns() if matrix.is_sparse else groups.columns()
-        assert frozen is not None  # checked before
-        return frozen
+        return groups.sparse_columns() if matrix.is_sparse else groups.columns()
     if matrix.n_edges <= IN_CACHE:
         return groups.whole()
     spread(matrix, target, model.by_sign, key, n_threads)
@@ -44,16 +40,20 @@ def permute_within_groups(
 def permute_and_check(
     matrix: Biadjacency, target: Array, model: NullModel, key: Array, n_threads: int
 ) -> tuple[int, int] | None:
-    """The same for right groups of a dense matrix whose weights are yet to be checked.
+    """The same for groups of nodes, of a dense matrix whose weights are yet to be checked.
 
-    A pass over a large matrix takes as long as the half of all else, so the check is done on what
+    A pass over a large matrix takes as long as a quarter of all else, so the check is done on what
     has been read. ``target`` must not be the words of ``matrix``. None: this is not such a matrix,
     it has zeros, or some weight is not finite; ``target`` then holds nothing of use.
     """
-    groups = _Groups(matrix, target, model, key, n_threads, checks=True)
-    if model.groups != "right" or matrix.is_sparse or not groups.is_far:
+    if model.groups == "all" or matrix.is_sparse or matrix.words.nbytes <= IN_CACHE_BYTES:
         return None
-    return groups.columns()
+    groups = _Groups(matrix, target, model, key, n_threads, checks=True)
+    frozen = groups.rows() if model.groups == "left" else groups.columns()
+    if not groups.are_finite_edges:
+        return None
+    matrix.knowing(matrix.words.size)
+    return frozen
 
 
 class _Groups:
@@ -75,7 +75,8 @@ class _Groups:
         self.by_sign = model.by_sign
         self.key = key
         self.n_threads = n_threads
-        self.checks = checks  # and takes it that all is well until then
+        self.checks = checks
+        self.are_finite_edges = True  # as far as has been looked, if they are checked
         self.n_edges = self.words.size if checks else matrix.n_edges
         self.plain = self.n_edges == self.words.size
 
@@ -105,67 +106,50 @@ class _Groups:
         n_right = self.matrix.shape[1]
         if self.words.size <= _SMALL_WORDS:
             return n_right  # a task costs more than a thread gains
-        line = 64 // self.words.itemsize
-        lines = min(_TILE_LINES, max(1, n_right // (4 * line)))
+        line = CACHE_LINE // self.words.itemsize
+        lines = min(_TILE_LINES, max(1, n_right // (2 * self.n_threads * line)))
         # Whole blocks, all powers of two.
         return min(max(self._per_block(n_right), line << (lines.bit_length() - 1)), n_right)
 
-    @property
-    def is_far(self) -> bool:
-        """Whether rows are staged."""
-        stretch = self.column_step * self.words.itemsize
-        return self.words.nbytes > _IN_CACHE_BYTES and stretch >= _FEWEST_STAGED_LINES * 64
-
-    def columns(self) -> tuple[int, int] | None:
-        """Columns are copied out by tiles, so that a cache line is fetched once for many.
-
-        None if they were checked on the way, and are not all finite edges.
-        """
-        from bipnet_kernels import STAGED_ROWS, read_columns, write_columns
+    def columns(self) -> tuple[int, int]:
+        """Columns are copied out by tiles, so that a cache line is fetched once for many."""
+        from bipnet_kernels import read_columns, write_columns
 
         n_left, n_right = self.matrix.shape
-        line = 64 // self.words.itemsize
+        # A line longer than the columns: their places in the cache must not coincide.
+        length = n_left + CACHE_LINE // self.words.itemsize
         per_block = self._per_block(n_right)
         step = self.column_step
         require_memory(
-            step * (n_left + line) * self.words.itemsize,
+            step * length * self.words.itemsize,
             f"a block of columns of {self.matrix.shape}",
         )
         frozen = np.zeros((-(-n_right // step), 2), dtype=np.int64)
-        layout = self.matrix.layout
-        seen = np.empty((len(frozen), 2 if self.checks else 0), dtype=self.words.dtype)
-        if self.checks:
-            seen[:] = layout.nonzero, 0
-        stage_words = STAGED_ROWS * (step + line) if self.is_far else 0
+        past_caches = goes_past_caches(self.target, 0, n_right)
         kept = threading.local()  # fresh memory for every tile takes as long as filling it
 
         def work(run: Block) -> None:
-            first, stop = run
             if not hasattr(kept, "tile"):
-                # A line longer than the columns: their places in the cache must not coincide.
-                kept.tile = np.empty((step, n_left + line), dtype=self.words.dtype)
-                kept.stage = np.empty(stage_words, dtype=self.words.dtype)
-            tile = kept.tile[: stop - first]
-            range_ = seen[first // step]
-            read_columns(
-                self.words, n_left, n_right, first, tile, kept.stage, layout.nonzero, range_
-            )
-            starts = np.arange(stop - first) * tile.shape[1]
-            flat = tile.reshape(-1)
-            block = first // per_block
+                kept.tile = np.empty(step * length, dtype=self.words.dtype)
+            first, stop = run
+            n = stop - first
+            seen = self._new_range()
+            nonzero = self.matrix.layout.nonzero
+            read_columns(self.words, n_left, n_right, first, n, kept.tile, length, nonzero, seen)
+            if not self._may_go_on(seen):
+                return
+            starts = np.arange(n) * length
             frozen[first // step] = self._permute(
-                flat, flat, starts, starts + n_left, per_block, block
+                kept.tile, kept.tile, starts, starts + n_left, per_block, first // per_block
             )
-            write_columns(tile, n_left, n_right, first, self.target, kept.stage)
+            write_columns(kept.tile, length, n_left, n_right, first, n, self.target, past_caches)
 
         run_blocks(work, cut(n_right, step), self.n_threads)
-        if self.checks:
-            if seen[:, 0].min() == 0 or (layout.exponent and seen[:, 1].max() >= layout.exponent):
-                return None
-            self.matrix.knowing(self.words.size)
         return _pair(frozen.sum(axis=0))
 
     def _by_rows(self, source: Array, target: Array, bounds: Ints) -> tuple[int, int]:
+        from bipnet_kernels import widen_range
+
         n = len(bounds) - 1
         per_block = self._per_block(n)
         step = max(1, _TASK_WORDS * n // max(source.size, 1))
@@ -174,12 +158,31 @@ class _Groups:
 
         def work(run: Block) -> None:
             first, stop = run
+            seen = self._new_range()
+            if self.checks:
+                start, length = bounds[first], bounds[stop] - bounds[first]
+                widen_range(source, start, length, self.matrix.layout.nonzero, seen)
+            if not self._may_go_on(seen):
+                return
             starts, stops = bounds[first:stop], bounds[first + 1 : stop + 1]
             block = first // per_block
             frozen[first // step] = self._permute(source, target, starts, stops, per_block, block)
 
         run_blocks(work, cut(n, step), self.n_threads)
         return _pair(frozen.sum(axis=0))
+
+    def _new_range(self) -> Array:
+        """For `widen_range`: nothing seen yet. Empty if weights are not checked."""
+        ends = (self.matrix.layout.nonzero, 0) if self.checks else ()
+        return np.array(ends, dtype=self.words.dtype)
+
+    def _may_go_on(self, seen: Array) -> bool:
+        """Whether no zero, NaN or infinity has been found yet, by any thread."""
+        if self.checks:
+            exponent = self.matrix.layout.exponent
+            if seen[0] == 0 or (exponent and seen[1] >= exponent):
+                self.are_finite_edges = False
+        return self.are_finite_edges
 
     def _per_block(self, n_segments: int) -> int:
         """Segments that share a stream: the same for dense and sparse matrices of equal edges.

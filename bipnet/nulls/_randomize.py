@@ -10,7 +10,7 @@ import numpy as np
 
 from bipnet._biadjacency import Biadjacency, Rebuild
 from bipnet._check import as_tensor, open_matrix
-from bipnet._memory import require_memory
+from bipnet._memory import new_array, require_memory
 from bipnet._streams import RNGLike, Seed, resolve_seed
 from bipnet._threads import usable_threads
 from bipnet.errors import FrozenWarning, InputError, warn_caller
@@ -98,7 +98,7 @@ def randomize(
     (True, [-3.0, -1.0, 0.5, 2.0])
     """
     # Draws into memory of their own may check as they go, and be thrown away.
-    edges, rebuild = open_matrix(W, check_later=out is None and _is_by_columns(null))
+    edges, rebuild = open_matrix(W, check_later=out is None and _is_by_nodes(null))
     threads = usable_threads(n_threads, edges.words.size)
     if out is not None:
         _require_out(W, edges, out)
@@ -241,7 +241,7 @@ class Ensemble(Sequence[M]):
 def drawn(matrix: Biadjacency, plan: Plan, n_threads: int) -> Biadjacency:
     """A draw in new memory; warns of what could not move."""
     require_memory(2 * matrix.values.nbytes, f"null model {plan.model.letter} on {matrix.shape}")
-    result = matrix.with_values(np.empty_like(matrix.values))
+    result = matrix.with_values(new_array(matrix.values.shape, matrix.values.dtype))
     _draw_and_warn(matrix, result, plan, n_threads)
     return result
 
@@ -252,10 +252,10 @@ def _draw_and_warn(matrix: Biadjacency, result: Biadjacency, plan: Plan, n_threa
         warn_caller(f"null model {plan.model.letter}{layer}: {part}", FrozenWarning)
 
 
-def _is_by_columns(null: object) -> bool:
-    """Whether weights stay with their right node; False for what is refused later."""
+def _is_by_nodes(null: object) -> bool:
+    """Whether weights stay with one of their nodes; False for what is refused later."""
     row = NULL_MODELS.get(null) if isinstance(null, str) else null
-    return isinstance(row, NullModel) and row.groups == "right"
+    return isinstance(row, NullModel) and row.groups != "all"
 
 
 def _require_out(W: object, edges: Biadjacency, out: np.ndarray[Any, Any]) -> None:

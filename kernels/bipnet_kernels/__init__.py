@@ -6,6 +6,7 @@ Weights are moved as unsigned words (see `segments` and `buckets`), signs as bit
 
 from bipnet_kernels._interrupt import no_compiling as no_compiling
 from bipnet_kernels._jit import cache_folder as cache_folder
+from bipnet_kernels._square import SIDE as SIDE
 from bipnet_kernels._stream import new_picks as new_picks
 from bipnet_kernels._stream import new_stream as new_stream
 from bipnet_kernels.bit_loops import bit_loop_streams as bit_loop_streams
@@ -17,7 +18,6 @@ from bipnet_kernels.buckets import deal as deal
 from bipnet_kernels.buckets import gather as gather
 from bipnet_kernels.buckets import hand_out as hand_out
 from bipnet_kernels.buckets import shuffle_buckets as shuffle_buckets
-from bipnet_kernels.columns import STAGED_ROWS as STAGED_ROWS
 from bipnet_kernels.columns import read_columns as read_columns
 from bipnet_kernels.columns import sort_by_column as sort_by_column
 from bipnet_kernels.columns import write_columns as write_columns
@@ -26,6 +26,7 @@ from bipnet_kernels.index import index_rows as index_rows
 from bipnet_kernels.loops import LOOPS_PER_STREAM as LOOPS_PER_STREAM
 from bipnet_kernels.loops import list_ends as list_ends
 from bipnet_kernels.loops import loop_streams as loop_streams
+from bipnet_kernels.magnitudes import widen_range as widen_range
 from bipnet_kernels.segments import permute_segments as permute_segments
 from bipnet_kernels.signs import collect_bits as collect_bits
 from bipnet_kernels.signs import list_edges as list_edges

@@ -1,4 +1,4 @@
-"""The one place that names Numba: one decorator, which compiles, keeps and tells."""
+"""Numba behind one decorator, which compiles, keeps and tells."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""Columns of a row-major matrix as contiguous segments, a tile at a time.
-
-A tile is read row by row, so that a cache line is fetched once for all its columns. Rows of a
-matrix that is larger than the cache are staged: copied a stretch of each at a time to where eight
-of them can be turned into columns without waiting for memory.
-"""
+"""Columns of a row-major matrix as contiguous segments, a tile at a time."""
 
 from __future__ import annotations
 
@@ -13,19 +8,10 @@ import numpy as np
 
 from bipnet_kernels._jit import kernel
 from bipnet_kernels._types import Int, Ints, Words
+from bipnet_kernels.magnitudes import widen_range
+from bipnet_kernels.transpose import transpose_block
 
-_ROWS = 8  # rows done together: the loops' own work costs as much as the moves otherwise
-_U1 = np.uint64(1)
-_U2 = np.uint64(2)
-_U3 = np.uint64(3)
-_U4 = np.uint64(4)
-_U5 = np.uint64(5)
-_U6 = np.uint64(6)
-_U7 = np.uint64(7)
-
-
-STAGED_ROWS = 64
-"""Rows that are staged together."""
+_BAND = 64  # rows that are checked together: few enough to be in the nearest cache
 
 
 @kernel
@@ -34,120 +20,41 @@ def read_columns(
     n_rows: Int,
     n_columns: Int,
     first: Int,
-    tile: Words,
-    stage: Words,
-    mask: np.unsignedinteger[Any],
-    range_: Words,
-) -> None:
-    """Copy columns ``first``.. of a row-major matrix into the rows of ``tile`` (c, >= n_rows).
-
-    ``words`` (n_rows * n_columns,) are the matrix. ``stage`` is working memory for `STAGED_ROWS`
-    rows of c or more words each; rows are not staged if it is empty. If they are, ``range_`` (2,)
-    is widened to the least and the greatest ``mask``-ed word among them, which costs nothing while
-    memory is waited for; it may be empty.
-    """
-    if len(stage) == 0:
-        _turn_rows(words, first, n_columns, n_rows, tile, 0)
-        return
-    width = len(stage) // STAGED_ROWS
-    for top in range(0, n_rows, STAGED_ROWS):
-        height = min(STAGED_ROWS, n_rows - top)
-        for i in range(height):
-            at = np.uint64((top + i) * n_columns + first)
-            to = np.uint64(i * width)
-            for j in range(len(tile)):
-                stage[to + np.uint64(j)] = words[at + np.uint64(j)]
-        if len(range_):
-            _widen(stage, width, height, len(tile), mask, range_)
-        _turn_rows(stage, 0, width, height, tile, top)
-
-
-@kernel
-def _widen(
-    stage: Words,
-    width: Int,
-    height: Int,
     n: Int,
+    tile: Words,
+    step: Int,
     mask: np.unsignedinteger[Any],
     range_: Words,
 ) -> None:
-    low = range_[0]
-    high = range_[1]
-    for i in range(height):
-        at = np.uint64(i * width)
-        for j in range(n):
-            word = stage[at + np.uint64(j)] & mask
-            low = min(low, word)
-            high = max(high, word)
-    range_[0] = low
-    range_[1] = high
+    """Copy columns ``first``, ... of a row-major matrix, ``n`` of them, into ``tile``.
+
+    ``words`` (n_rows * n_columns,) are the matrix; column ``first + j`` goes to
+    ``tile[j * step:][:n_rows]``. On the way ``range_`` (2,) is widened to the least and the
+    greatest ``mask``-ed word among them (`widen_range`); it may be empty.
+    """
+    line = 64 // words.itemsize  # as many rows fill cache lines of the tile at once
+    for top in range(0, n_rows, _BAND):
+        height = min(_BAND, n_rows - top)
+        start = top * n_columns + first
+        transpose_block(words, start, n_columns, tile, top, step, height, n, line, False)
+        if len(range_):
+            for i in range(height):
+                widen_range(words, start + i * n_columns, n, mask, range_)
 
 
 @kernel
 def write_columns(
-    tile: Words, n_rows: Int, n_columns: Int, first: Int, words: Words, stage: Words
+    tile: Words,
+    step: Int,
+    n_rows: Int,
+    n_columns: Int,
+    first: Int,
+    n: Int,
+    words: Words,
+    past_caches: bool,
 ) -> None:
-    """The inverse of `read_columns`."""
-    if len(stage) == 0:
-        _turn_back(tile, 0, n_rows, words, first, n_columns)
-        return
-    width = len(stage) // STAGED_ROWS
-    for top in range(0, n_rows, STAGED_ROWS):
-        height = min(STAGED_ROWS, n_rows - top)
-        _turn_back(tile, top, height, stage, 0, width)
-        for i in range(height):
-            at = np.uint64((top + i) * n_columns + first)
-            to = np.uint64(i * width)
-            for j in range(len(tile)):
-                words[at + np.uint64(j)] = stage[to + np.uint64(j)]
-
-
-@kernel
-def _turn_rows(words: Words, first: Int, width: Int, n_rows: Int, tile: Words, top: Int) -> None:
-    """Rows of ``width`` words, from place ``first`` on, become ``tile[:, top:top + n_rows]``."""
-    step = np.uint64(width)
-    whole = n_rows - n_rows % _ROWS
-    for i in range(0, whole, _ROWS):
-        row = np.uint64(top + i)
-        at = np.uint64(i) * step + np.uint64(first)
-        for j in range(len(tile)):
-            column = np.uint64(j)
-            tile[column, row] = words[at]
-            tile[column, row + _U1] = words[at + step]
-            tile[column, row + _U2] = words[at + _U2 * step]
-            tile[column, row + _U3] = words[at + _U3 * step]
-            tile[column, row + _U4] = words[at + _U4 * step]
-            tile[column, row + _U5] = words[at + _U5 * step]
-            tile[column, row + _U6] = words[at + _U6 * step]
-            tile[column, row + _U7] = words[at + _U7 * step]
-            at += _U1
-    for i in range(whole, n_rows):
-        for j in range(len(tile)):
-            tile[j, top + i] = words[np.uint64(i) * step + np.uint64(first + j)]
-
-
-@kernel
-def _turn_back(tile: Words, top: Int, n_rows: Int, words: Words, first: Int, width: Int) -> None:
-    """The inverse of `_turn_rows`."""
-    step = np.uint64(width)
-    whole = n_rows - n_rows % _ROWS
-    for i in range(0, whole, _ROWS):
-        row = np.uint64(top + i)
-        at = np.uint64(i) * step + np.uint64(first)
-        for j in range(len(tile)):
-            column = np.uint64(j)
-            words[at] = tile[column, row]
-            words[at + step] = tile[column, row + _U1]
-            words[at + _U2 * step] = tile[column, row + _U2]
-            words[at + _U3 * step] = tile[column, row + _U3]
-            words[at + _U4 * step] = tile[column, row + _U4]
-            words[at + _U5 * step] = tile[column, row + _U5]
-            words[at + _U6 * step] = tile[column, row + _U6]
-            words[at + _U7 * step] = tile[column, row + _U7]
-            at += _U1
-    for i in range(whole, n_rows):
-        for j in range(len(tile)):
-            words[np.uint64(i) * step + np.uint64(first + j)] = tile[j, top + i]
+    """The inverse of `read_columns`; for ``past_caches`` see `transpose_block`."""
+    transpose_block(tile, 0, step, words, first, n_columns, n, n_rows, n, past_caches)
 
 
 @kernel
