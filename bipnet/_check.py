@@ -46,7 +46,7 @@ def open_matrix(
     """Check ``matrix`` and give it as a `Biadjacency`, with the way back.
 
     Shares memory with the input where it can: callers copy before they change anything. With
-    ``check_later`` weights of a dense array may be left to be checked when edges are first counted.
+    ``check_later`` dense weights are left to be checked when edges are first counted.
 
     Raises
     ------
@@ -60,7 +60,7 @@ def open_matrix(
         return matrix.__biadjacency__(), matrix.__with_biadjacency__
     tensor = as_tensor(matrix)
     if tensor is not None:
-        return _open_tensor(tensor, what)
+        return _open_tensor(tensor, what, check_later)
     if hasattr(matrix, "tocsr") and hasattr(matrix, "nnz"):
         return _open_sparse(matrix, what)
     array = as_plain_array(matrix, what)
@@ -199,7 +199,7 @@ def _open_array(array: Array, what: str, check_later: bool = False) -> Biadjacen
     return Biadjacency(shape, values).knowing(n_edges)
 
 
-def _open_tensor(tensor: torch.Tensor, what: str) -> tuple[Biadjacency, Rebuild]:
+def _open_tensor(tensor: torch.Tensor, what: str, check_later: bool) -> tuple[Biadjacency, Rebuild]:
 
     array = tensor_to_array(tensor, what)
     device = tensor.device
@@ -207,7 +207,7 @@ def _open_tensor(tensor: torch.Tensor, what: str) -> tuple[Biadjacency, Rebuild]
     def rebuild(result: Biadjacency) -> torch.Tensor:
         return array_to_tensor(result.dense_values()).to(device)
 
-    return _open_array(array, what), rebuild
+    return _open_array(array, what, check_later), rebuild
 
 
 def tensor_to_array(tensor: torch.Tensor, what: str) -> Array:

@@ -12,6 +12,7 @@ from bipnet._memory import require_memory
 from bipnet._streams import Seed, checked_index
 from bipnet.errors import InputError, NotSettledWarning, warn_caller
 from bipnet.nulls._cells import is_full
+from bipnet.nulls._finite import look_over
 from bipnet.nulls._mobility import mobility
 from bipnet.nulls._permute import permute_and_check, permute_within_groups
 from bipnet.nulls._pilot import free_part, pilot
@@ -131,16 +132,18 @@ def draw(matrix: Biadjacency, target: Array, plan: Plan, n_threads: int) -> list
         return plan.seed.key(purpose, name=plan.name, index=plan.index)
 
     before = matrix.words[:_PROBE_WORDS].copy()
+    key = key_of(model.letter)
     alone = None
     if not matrix.is_checked:
-        alone = permute_and_check(matrix, target, model, key_of(model.letter), n_threads)
+        alone = permute_and_check(matrix, target, model, key, n_threads)
+        look_over(matrix, n_threads)  # if that could not
     if matrix.n_edges == 0:
         target[:] = matrix.words
         return ["nothing can move: the graph has no edges"]
     if model.redraws_signs:
         return _redraw(matrix, target, plan, key_of, n_threads)
     if alone is None:
-        alone = permute_within_groups(matrix, target, model, key_of(model.letter), n_threads)
+        alone = permute_within_groups(matrix, target, model, key, n_threads)
     if sum(alone) < matrix.n_edges and np.array_equal(target[: before.size], before):
         return _same_weights(matrix, model) or _frozen_weights(matrix, model, alone)
     return _frozen_weights(matrix, model, alone)

@@ -9,6 +9,7 @@ import numpy as np
 from bipnet._biadjacency import Array, Biadjacency, Ints
 from bipnet._memory import CACHE_LINE, IN_CACHE_BYTES, goes_past_caches, require_memory
 from bipnet._threads import Block, cut, run_blocks
+from bipnet.nulls._finite import are_finite_edges, nothing_seen
 from bipnet.nulls._spread import IN_CACHE, spread
 from bipnet.nulls.models import NullModel
 
@@ -172,16 +173,13 @@ class _Groups:
         return _pair(frozen.sum(axis=0))
 
     def _new_range(self) -> Array:
-        """For `widen_range`: nothing seen yet. Empty if weights are not checked."""
-        ends = (self.matrix.layout.nonzero, 0) if self.checks else ()
-        return np.array(ends, dtype=self.words.dtype)
+        """Of magnitudes, for kernels to widen; empty if weights are not checked."""
+        return nothing_seen(self.matrix.layout, 1)[0, : 2 * self.checks]
 
     def _may_go_on(self, seen: Array) -> bool:
-        """Whether no zero, NaN or infinity has been found yet, by any thread."""
-        if self.checks:
-            exponent = self.matrix.layout.exponent
-            if seen[0] == 0 or (exponent and seen[1] >= exponent):
-                self.are_finite_edges = False
+        """Whether no thread has found a zero, NaN or infinity yet."""
+        if self.checks and not are_finite_edges(seen[np.newaxis], self.matrix.layout):
+            self.are_finite_edges = False
         return self.are_finite_edges
 
     def _per_block(self, n_segments: int) -> int:

@@ -15,6 +15,7 @@ from bipnet._streams import RNGLike, Seed, resolve_seed
 from bipnet._threads import usable_threads
 from bipnet.errors import FrozenWarning, InputError, warn_caller
 from bipnet.nulls._draw import Plan, draw, make_plan
+from bipnet.nulls._finite import look_over
 from bipnet.nulls.models import NULL_MODELS, NullModel
 
 M = TypeVar("M")
@@ -97,11 +98,12 @@ def randomize(
     >>> bool((np.sign(R) == np.sign(W)).all()), np.sort(R[0]).tolist()
     (True, [-3.0, -1.0, 0.5, 2.0])
     """
-    # Draws into memory of their own may check as they go, and be thrown away.
-    edges, rebuild = open_matrix(W, check_later=out is None and _is_by_nodes(null))
+    edges, rebuild = open_matrix(W, check_later=True)
     threads = usable_threads(n_threads, edges.words.size)
     if out is not None:
         _require_out(W, edges, out)
+    if out is not None or not _is_by_nodes(null):
+        look_over(edges, threads)  # the other draws may check as they go, and be thrown away
     plan = make_plan(
         edges,
         null,
@@ -168,8 +170,9 @@ def ensemble(
     """
     if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 0:
         raise InputError(f"n must be a non-negative integer, got {n!r}")
-    edges, rebuild = open_matrix(W)
+    edges, rebuild = open_matrix(W, check_later=True)
     threads = usable_threads(n_threads, edges.words.size)
+    look_over(edges, threads)
     plan = make_plan(
         edges,
         null,

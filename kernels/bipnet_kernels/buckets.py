@@ -31,6 +31,7 @@ _U3 = np.uint64(3)
 _U7 = np.uint64(7)
 _U8 = np.uint64(8)
 _OCTET = np.uint64(255)
+_ALL = np.uint64(0xFFFFFFFFFFFFFFFF)  # of 64 cells, each an edge
 
 
 @kernel
@@ -124,6 +125,14 @@ def gather(
             some = edges[at]
             plus = positive[at]
             at += 1
+            if some == _ALL:
+                for k in range(np.uint64(64)):
+                    is_plus = (plus >> k) & _U1
+                    place = at_back ^ ((at_back ^ at_front) & (_U0 - is_plus))
+                    pools[place] = source[np.uint64(run) + k]
+                    at_front += is_plus
+                    at_back += _U1 - is_plus
+                continue
             for k in range(min(np.int64(64), stops[i] - run)):
                 edge = (some >> np.uint64(k)) & _U1
                 is_plus = (plus >> np.uint64(k)) & _U1
@@ -159,6 +168,14 @@ def hand_out(
             some = edges[at]
             plus = positive[at]
             at += 1
+            if some == _ALL:
+                for k in range(np.uint64(64)):
+                    is_plus = (plus >> k) & _U1
+                    place = at_back ^ ((at_back ^ at_front) & (_U0 - is_plus))
+                    target[np.uint64(run) + k] = pools[place]
+                    at_front += is_plus
+                    at_back += _U1 - is_plus
+                continue
             for k in range(min(np.int64(64), stops[i] - run)):
                 cell = np.uint64(run) + np.uint64(k)
                 edge = (some >> np.uint64(k)) & _U1
