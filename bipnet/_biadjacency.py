@@ -45,7 +45,7 @@ class Biadjacency:
     def layout(self) -> BitLayout:
         return bit_layout(self.values.dtype)
 
-    @cached_property
+    @property
     def words(self) -> Array:
         """The weights as a flat view of unsigned words, in row-major order."""
         return self.values.reshape(-1).view(self.layout.word)
