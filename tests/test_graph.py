@@ -397,3 +397,11 @@ def test_from_csr__takes_tensors_and_refuses_what_is_ragged() -> None:
     assert graph.to_array().astype(float).tolist() == [[1.5, 0.0], [0.0, -2.0]]
     with pytest.raises(bipnet.DTypeError, match="data is no matrix"):
         SignedBipartiteGraph.from_csr([1.0, [2]], [0, 1], [0, 1, 2], (2, 2))
+
+
+def test_pickle__holds_the_weights_once_whatever_was_asked_of_the_graph() -> None:
+    W = np.random.default_rng(0).normal(size=(300, 200))
+    graph = SignedBipartiteGraph(W)
+    for null in "ADG":
+        bipnet.randomize(graph, null, rng=1)
+    assert len(pickle.dumps(graph)) < 1.5 * W.nbytes

@@ -291,6 +291,16 @@ def test_disparity__holds_for_weights_at_the_ends_of_the_dtype() -> None:
     assert measures.disparity(np.float16([[60000, 60000]]), "left") == pytest.approx([0.5])
 
 
+def test_assortativity__of_strengths_equal_but_for_rounding_is_none() -> None:
+    W = np.array([[0.1, 0.2, 0.3, 0], [0.3, 0.2, 0.1, 0], [0.2, 0, 0.3, 0.1], [0, 0.3, 0.1, 0.2]])
+    assert np.ptp(W.sum(axis=1)) > 0  # rounding: all are 0.6
+    for scale in (1, 10, 1e-200, 1e200):
+        assert measures.assortativity(scale * W, "strength") == 0
+        assert measures.assortativity(scale * W.T, "strength") == 0
+    W[0, 0] += 1e-12
+    assert measures.assortativity(W, "strength") != 0
+
+
 @pytest.mark.parametrize("by", ["degree", "strength"])
 @pytest.mark.parametrize("sign", SIGNS)
 @given(W=matrices())

@@ -383,7 +383,11 @@ def test_significance__takes_functions() -> None:
         ({"statistics": []}, "empty"),
         ({"statistics": {"x": 3}}, "must be a function"),
         ({"statistics": {"x": lambda g: np.nan}}, "must give finite numbers"),
-        ({"statistics": {"x": lambda g: np.ones(5)}}, "5 values: one was wanted.*14 left or 11"),
+        ({"statistics": {"x": lambda g: np.ones(5)}}, "5 values: one, or .*14 left or 11.*wanted"),
+        ({"statistics": {"x": (lambda g: np.ones(11), "left")}}, "11 values: .*14 left nodes was"),
+        ({"statistics": {"x": (lambda g: 1, "up")}}, "'left' or 'right', got .* and 'up'"),
+        ({"statistics": 5}, "must be names, or functions"),
+        ({"statistics": lambda g: 1}, "must be names, or functions"),
         ({"statistics": {"x": lambda g: "many"}}, "must give numbers"),
         ({"n": 0}, "n must be a positive"),
         ({"n": True}, "n must be a positive"),
@@ -522,6 +526,31 @@ def test_significance__keeps_values_in_a_file_alone(tmp_path: Path) -> None:
         bipnet.significance(gappy(), ["nodf+"], "A", 3, resume=tmp_path / "empty")
 
 
+def test_significance__asks_of_which_side_where_both_are_as_long(tmp_path: Path) -> None:
+    g = bipnet.SignedBipartiteGraph(gappy((9, 9)), left_labels=list("abcdefghi"))
+    k = {side: lambda g, side=side: g.degrees(side, "+") for side in ("left", "right")}
+    with pytest.raises(bipnet.InputError, match=r"as many left nodes as right ones: .*'left'\)"):
+        bipnet.significance(g, k, "A", 5, rng=1)
+    both = {side: (function, side) for side, function in k.items()}
+    found = bipnet.significance(g, both, "A", 5, rng=1)
+    assert [(row["side"], row["node"]) for row in found.rows()] == [
+        *(("left", label) for label in "abcdefghi"), *(("right", node) for node in range(9)),
+    ]  # fmt: skip
+    one = bipnet.significance(gappy((1, 9)), {"k": (k["left"], "left")}, "A", 5, rng=1)
+    assert [(row["side"], row["node"]) for row in one.rows()] == [("left", 0)]
+
+
+def test_significance__tells_own_functions_from_those_of_the_catalogue(tmp_path: Path) -> None:
+    W, path = gappy(), tmp_path / "values"
+    bipnet.significance(W, {"nodf+": lambda g: g.n_edges}, "A", 5, rng=1, resume=path)
+    with pytest.raises(bipnet.InputError, match="another graph, null model, seed or set"):
+        bipnet.significance(W, ["nodf+"], "A", 5, rng=1, resume=path)
+    with pytest.raises(bipnet.InputError, match="1 values of a draw for statistic"):
+        bipnet.significance(W, {"nodf+": lambda g: g.degrees("left")}, "A", 5, rng=1, resume=path)
+    mine = bipnet.significance(W, {"mine": STATISTICS["nodf+"]}, "A", 5, rng=1)
+    assert next(mine.rows())["statistic"] == "mine"
+
+
 # -- the command line --------------------------------------------------------------------------
 
 
@@ -637,6 +666,11 @@ def test_stats__of_a_layer_that_is_refused_leaves_nothing_behind(
     table = str(tmp_path / "table.parquet")
     assert run(["stats", str(tmp_path / "w.npy"), "--significance", "A", "-o", table]) == 2
     assert "is nan" in capsys.readouterr().err
+    assert [file.name for file in tmp_path.iterdir()] == ["w.npy"]
+    np.save(tmp_path / "w.npy", np.array([[1.0, -1.0]]))
+    arguments = ["stats", str(tmp_path / "w.npy"), "--significance", "A", "-o", table]
+    assert run([*arguments, "--statistics", "nope"]) == 2
+    assert "nope" in capsys.readouterr().err
     assert [file.name for file in tmp_path.iterdir()] == ["w.npy"]
 
 

@@ -142,6 +142,13 @@ class Kept:
                         f"{self._path} is of another graph, null model, seed or set of statistics:"
                         " name another file, or remove it"
                     )
+                for number, (name, values) in enumerate(found.items()):
+                    n_known, n_wanted = file.get_slice(str(number)).get_shape()[1], values.shape[1]
+                    if n_known != n_wanted:
+                        raise InputError(
+                            f"{self._path} has {n_known} values of a draw for statistic {name!r},"
+                            f" which gives {n_wanted} now: name another file, or remove it"
+                        )
                 known = file.get_tensor("done").astype(np.bool_)
                 n = min(len(known), len(done))
                 done[:n] = known[:n]

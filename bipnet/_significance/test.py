@@ -37,7 +37,11 @@ from bipnet.nulls import ensemble
 from bipnet.nulls._hidden import replicates
 from bipnet.nulls.models import NullModel, null_model
 
-Named = Iterable[str] | Mapping[str, Callable[[SignedBipartiteGraph], Any]]
+Own = Callable[[SignedBipartiteGraph], Any]
+Named = Iterable[str] | Mapping[str, Own | tuple[Own, Of]]
+
+_OWN = "a function of the caller's"
+_SIDES: tuple[Of, ...] = ("left", "right")
 
 INDEPENDENT = "independent draws, exact p-values"
 EXCHANGEABLE = "draws from a hidden state (Besag & Clifford 1989), exact p-values"
@@ -69,8 +73,9 @@ def significance(
         Graph or matrix.
     statistics
         Names from `bipnet.measures.STATISTICS`, or functions of one's own by name: graph -> a
-        number, or one for each node of one side. By default all statistics of the whole graph;
-        of large ones modularity is the slowest by far: name the others to do without it.
+        number, or one for each node of one side; a pair (function, "left" or "right") says of
+        which, as it must where both sides have as many nodes. By default all statistics of the
+        whole graph; of large ones modularity is the slowest by far: name the others to do without.
     null
         "A" to "G", a key of `bipnet.NULL_MODELS`.
     n
@@ -163,7 +168,9 @@ def significance(
                 "law": law,
                 "length": [draws.steps, draws.loops],
                 "streams": STREAM_VERSION,
-                "statistics": list(to_draw),
+                "statistics": [
+                    f"own {name}" if one.title == _OWN else name for name, one in to_draw.items()
+                ],
             },
         )
     drawn: dict[str, Values] = {}
@@ -189,8 +196,13 @@ def _chosen(statistics: str | Named | None) -> dict[str, Statistic]:
         statistics = [statistics]
     if isinstance(statistics, Mapping):
         chosen = {name: _own(name, one) for name, one in statistics.items()}
-    else:
+    elif isinstance(statistics, Iterable):
         chosen = {name: named_statistic(name) for name in statistics}
+    else:
+        raise InputError(
+            "statistics must be names, or functions of a graph by name like {'mine': function},"
+            f" got {statistics!r}"
+        )
     if not chosen:
         raise InputError("statistics is empty: name one at least")
     return chosen
@@ -199,23 +211,40 @@ def _chosen(statistics: str | Named | None) -> dict[str, Statistic]:
 def _own(name: str, function: Any) -> Statistic:
     """A statistic of the user's: of no known dependence, and of what its values tell."""
     if isinstance(function, Statistic):
-        return function
-    if not callable(function):
-        raise InputError(f"statistic {name!r} must be a function of a graph, got {function!r}")
-    return Statistic(name, name, "graph", (), lambda described: function(described.graph))
+        return replace(function, name=name)
+    side: Of = "graph"  # or whichever its values fit: `_placed`
+    if isinstance(function, tuple) and len(function) == 2:
+        function, side = function
+    if not callable(function) or side not in ("graph", "left", "right"):
+        raise InputError(
+            f"statistic {name!r} must be a function of a graph, or a pair of it and 'left' or"
+            f" 'right', got {function!r}" + (f" and {side!r}" if callable(function) else "")
+        )
+    return Statistic(name, _OWN, side, (), lambda described: function(described.graph))
 
 
 def _placed(one: Statistic, values: Values, graph: SignedBipartiteGraph) -> Statistic:
     """An own statistic with many values is one of the nodes of the side that has as many."""
-    if one.of != "graph" or len(values) == 1:
+    if one.title != _OWN:
         return one
-    sides: dict[int, Of] = {graph.n_right: "right", graph.n_left: "left"}
-    if len(values) not in sides:
+    sizes = {"left": graph.n_left, "right": graph.n_right}
+    if one.of == "graph":
+        if len(values) == 1:
+            return one
+        sides: list[Of] = [side for side in _SIDES if sizes[side] == len(values)]
+    else:
+        sides = [one.of] if sizes[one.of] == len(values) else []
+    if len(sides) == 2:
         raise InputError(
-            f"statistic {one.name!r} gives {len(values)} values: one was wanted, or one for each of"
-            f" {graph.n_left} left or {graph.n_right} right nodes"
+            f"statistic {one.name!r} gives {len(values)} values, and there are as many left nodes"
+            " as right ones: say of which they are by a pair like (function, 'left')"
         )
-    return replace(one, of=sides[len(values)])
+    if not sides:
+        wanted = f"one, or one for each of {graph.n_left} left or {graph.n_right} right nodes,"
+        if one.of != "graph":
+            wanted = f"one for each of {sizes[one.of]} {one.of} nodes"
+        raise InputError(f"statistic {one.name!r} gives {len(values)} values: {wanted} was wanted")
+    return replace(one, of=sides[0])
 
 
 def _tested(

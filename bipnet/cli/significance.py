@@ -121,28 +121,28 @@ def test_layers(
     chosen = list(names) or list(default_statistics())
     left_out = [] if names else [name for name in graph_statistics() if name not in chosen]
     results = []
-    for number, (when, layer, source) in enumerate(_layers(path, before, globs, orientation)):
-        graph = source.read(layer)
-        if kept is not None:
-            kept.mkdir(exist_ok=True)
-        found = bipnet.significance(
-            graph,
-            chosen,
-            model,
-            n_draws,
-            rng=seed,
-            name=layer.name,
-            resume=None if kept is None else kept / f"{number}.safetensors",
-            progress=True,
-        )
-        results.append((when, layer.title, found))
-    if output is not None:
-        outputs.write(_frame(results, before is not None), "significance_dots")
-        assert kept is not None
-        for number in range(len(results)):
-            (kept / f"{number}.safetensors").unlink(missing_ok=True)
-        with contextlib.suppress(OSError):  # somebody else's files are in it
-            kept.rmdir()
+    with contextlib.ExitStack() as stack:
+        for number, (when, layer, source) in enumerate(_layers(path, before, globs, orientation)):
+            graph = source.read(layer)
+            if kept is not None and number == 0:
+                kept.mkdir(exist_ok=True)
+                stack.callback(_remove_if_empty, kept)
+            found = bipnet.significance(
+                graph,
+                chosen,
+                model,
+                n_draws,
+                rng=seed,
+                name=layer.name,
+                resume=None if kept is None else kept / f"{number}.safetensors",
+                progress=True,
+            )
+            results.append((when, layer.title, found))
+        if output is not None:
+            outputs.write(_frame(results, before is not None), "significance_dots")
+            assert kept is not None
+            for number in range(len(results)):
+                (kept / f"{number}.safetensors").unlink(missing_ok=True)
     if as_json:
         rows = [
             {"input": when, **_finite(row)} for when, _, found in results for row in found.rows()
@@ -152,6 +152,11 @@ def test_layers(
         return
     _print(results, before is not None)
     outputs.say()
+
+
+def _remove_if_empty(folder: Path) -> None:
+    with contextlib.suppress(OSError):  # values are kept there, or somebody else's files
+        folder.rmdir()
 
 
 def _layers(

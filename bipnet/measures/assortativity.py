@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from bipnet.errors import InputError
 from bipnet.graph import Sign, as_graph
@@ -64,6 +65,13 @@ def assortativity(W: Any, by: By = "degree", sign: Sign | None = None) -> float:
     x, y = x - x.mean(), y - y.mean()
     spread = np.sqrt((x @ x) * (y @ y))
     # What is left of equal numbers after their mean is rounding, not spread.
-    if np.ptp(left[rows]) == 0 or np.ptp(right[columns]) == 0 or spread == 0:
+    if _are_alike(left[rows], graph.n_right) or _are_alike(right[columns], graph.n_left):
+        return 0.0
+    if spread == 0:
         return 0.0
     return float(np.clip(x @ y / spread, -1.0, 1.0))
+
+
+def _are_alike(sums: npt.NDArray[np.float64], n_terms: int) -> bool:
+    """Whether sums of up to ``n_terms`` positive numbers differ by rounding alone."""
+    return bool(np.ptp(sums) <= n_terms * np.finfo(np.float64).eps * sums.max())

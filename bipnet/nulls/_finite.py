@@ -44,4 +44,4 @@ def nothing_seen(layout: BitLayout, n: int) -> Array:
 def are_finite_edges(seen: Array, layout: BitLayout) -> bool:
     """Whether the ranges (n, 2) hold neither zero nor infinity or NaN."""
     infinity = int(layout.exponent) or 1 << 64  # integers know none
-    return all(0 < least and greatest < infinity for least, greatest in seen.tolist())
+    return all(least > 0 and greatest < infinity for least, greatest in seen.tolist())
