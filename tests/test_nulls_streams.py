@@ -287,6 +287,19 @@ def test_randomize__gives_up_checking_on_the_way_at_the_first_zero(
     assert not any(permuted)  # no segment was taken to be without zeros
 
 
+@pytest.mark.parametrize("null", "ABCDEFG")
+@pytest.mark.parametrize("n_left", [3, 1100])
+def test_randomize__leaves_a_generator_alone_when_weights_are_refused(
+    null: str, n_left: int
+) -> None:
+    bad = np.ones((n_left, 1000))  # the larger one would be checked as it is permuted
+    bad[-1, -1] = np.nan
+    rng = np.random.default_rng(1)
+    with pytest.raises(bipnet.InputError, match="is nan"):
+        bipnet.randomize(bad, null, rng=rng)
+    assert rng.integers(1 << 60) == np.random.default_rng(1).integers(1 << 60)
+
+
 # -- the stream must not change unnoticed ------------------------------------------------------
 
 GOLDEN_W = np.array([[1, -2, 3, 0, -5], [0, 7, -8, 9, 10], [-11, 12, 0, -14, 15]])

@@ -44,7 +44,10 @@ _OWN = "a function of the caller's"
 _SIDES: tuple[Of, ...] = ("left", "right")
 
 INDEPENDENT = "independent draws, exact p-values"
-EXCHANGEABLE = "draws from a hidden state (Besag & Clifford 1989), exact p-values"
+EXCHANGEABLE = (
+    "draws from a hidden state (Besag & Clifford 1989), exact p-values; mean, sd and z as good as"
+    " the chain's convergence"
+)
 CHAIN = "restarts of the chain from the data, p-values as good as its convergence"
 
 
@@ -86,7 +89,8 @@ def significance(
         of your own must not be chosen by a look at the signs.
     exact
         Under G: draw from a hidden state that data and draws share (Besag & Clifford 1989), which
-        makes p-values exact however slowly the chain mixes; longer runs buy power alone. False:
+        makes p-values exact however slowly the chain mixes; longer runs buy power, and a mean, sd
+        and z that forget the hidden state (compare ``exact=False`` where it mixes slowly). False:
         draws of `bipnet.ensemble`. A to F are exact in any case.
     alternative
         "two-sided" (far from the mean of data and draws), "greater" or "less".

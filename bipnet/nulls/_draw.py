@@ -136,7 +136,7 @@ def draw(matrix: Biadjacency, target: Array, plan: Plan, n_threads: int) -> list
     alone = None
     if not matrix.is_checked:
         alone = permute_and_check(matrix, target, model, key, n_threads)
-        look_over(matrix, n_threads)  # if that could not
+        look_over(matrix, n_threads)  # where that saw zeros or worse
     if matrix.n_edges == 0:
         target[:] = matrix.words
         return ["nothing can move: the graph has no edges"]

@@ -10,7 +10,8 @@ at the end of either, so that they depend on no other state.
 
 It takes that t is the same for every state. So it must not come from a pilot, which looks at the
 pattern of the data, but only from what all patterns share: shape, edges, degrees and what is free
-to move. A larger t buys power and nothing else.
+to move. A larger t buys power, and draws that forget the hidden state: only then are their mean,
+spread and z those of the null model.
 """
 
 from __future__ import annotations

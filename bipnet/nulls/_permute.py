@@ -11,7 +11,7 @@ from bipnet._memory import CACHE_LINE, IN_CACHE_BYTES, goes_past_caches, require
 from bipnet._threads import Block, cut, run_blocks
 from bipnet.nulls._finite import are_finite_edges, nothing_seen
 from bipnet.nulls._spread import IN_CACHE, spread
-from bipnet.nulls.models import NullModel
+from bipnet.nulls.models import NULL_MODELS, NullModel
 
 _BLOCK_EDGES = 1 << 15  # edges that share a random stream
 _TILE_LINES = 8  # cache lines of a row that a tile of columns takes at a time, at the most
@@ -38,17 +38,25 @@ def permute_within_groups(
     return 0, 0
 
 
+def is_checked_late(matrix: Biadjacency, null: object) -> bool:
+    """Whether weights may be checked as they are permuted: `permute_and_check`.
+
+    A pass over a large matrix takes as long as a quarter of a draw within groups of nodes. False
+    for a ``null`` that is refused later.
+    """
+    model = NULL_MODELS.get(null) if isinstance(null, str) else null
+    by_nodes = isinstance(model, NullModel) and model.groups != "all"
+    return by_nodes and not matrix.is_sparse and matrix.words.nbytes > IN_CACHE_BYTES
+
+
 def permute_and_check(
     matrix: Biadjacency, target: Array, model: NullModel, key: Array, n_threads: int
 ) -> tuple[int, int] | None:
-    """The same for groups of nodes, of a dense matrix whose weights are yet to be checked.
+    """The same as `permute_within_groups`, of weights that are yet to be checked.
 
-    A pass over a large matrix takes as long as a quarter of all else, so the check is done on what
-    has been read. ``target`` must not be the words of ``matrix``. None: this is not such a matrix,
-    it has zeros, or some weight is not finite; ``target`` then holds nothing of use.
+    ``target`` must not be the words of ``matrix``. None: there are zeros, or some weight is not
+    finite; ``target`` then holds nothing of use.
     """
-    if model.groups == "all" or matrix.is_sparse or matrix.words.nbytes <= IN_CACHE_BYTES:
-        return None
     groups = _Groups(matrix, target, model, key, n_threads, checks=True)
     frozen = groups.rows() if model.groups == "left" else groups.columns()
     if not groups.are_finite_edges:

@@ -16,7 +16,8 @@ from bipnet._threads import usable_threads
 from bipnet.errors import FrozenWarning, InputError, warn_caller
 from bipnet.nulls._draw import Plan, draw, make_plan
 from bipnet.nulls._finite import look_over
-from bipnet.nulls.models import NULL_MODELS, NullModel
+from bipnet.nulls._permute import is_checked_late
+from bipnet.nulls.models import NullModel
 
 M = TypeVar("M")
 
@@ -102,8 +103,9 @@ def randomize(
     threads = usable_threads(n_threads, edges.words.size)
     if out is not None:
         _require_out(W, edges, out)
-    if out is not None or not _is_by_nodes(null):
-        look_over(edges, threads)  # the other draws may check as they go, and be thrown away
+    # A draw into new memory can be thrown away; a Generator that was advanced cannot go back.
+    if out is not None or isinstance(rng, np.random.Generator) or not is_checked_late(edges, null):
+        look_over(edges, threads)
     plan = make_plan(
         edges,
         null,
@@ -253,12 +255,6 @@ def _draw_and_warn(matrix: Biadjacency, result: Biadjacency, plan: Plan, n_threa
     layer = f" of {plan.name}" if plan.name else ""
     for part in draw(matrix, result.words, plan, n_threads):
         warn_caller(f"null model {plan.model.letter}{layer}: {part}", FrozenWarning)
-
-
-def _is_by_nodes(null: object) -> bool:
-    """Whether weights stay with one of their nodes; False for what is refused later."""
-    row = NULL_MODELS.get(null) if isinstance(null, str) else null
-    return isinstance(row, NullModel) and row.groups != "all"
 
 
 def _require_out(W: object, edges: Biadjacency, out: np.ndarray[Any, Any]) -> None:
