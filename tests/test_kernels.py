@@ -137,7 +137,7 @@ def test_pick__follows_its_twin(first: int) -> None:
     # Numbers near 2**32 and 3 * 2**30 are redrawn often.
     stream, twin = started(key_of(21), 2), oracles.Lanes(key_of(21).tolist(), 2)
     picks = bipnet_kernels.new_picks()
-    for n in (1, 2, 3, 64, 1023, 1024, 5):
+    for n in (1, 2, 3, 64, 1023, 1024, 5, *[50] * 45, *[31] * 70):  # up to the end of the buffer
         _stream.pick(stream, picks, first, n)
         assert picks[:n].tolist() == twin.picks(first, n)
 

@@ -45,20 +45,26 @@ _WORDS = _USED + 4
 WORDS = np.uint64(_WORDS)
 """Where the buffer begins."""
 
-STREAM_WORDS = _WORDS + BUFFER
+_STEP = 16
+"""Picks made at a time: those that nobody asked for cost less than a loop over the last few."""
 
+STREAM_WORDS = _WORDS + BUFFER + _STEP
+
+_U0 = np.uint64(0)
 _U1 = np.uint64(1)
 _LANES1 = np.uint64(LANES + 1)
 
 
 def new_stream() -> Key:
     """Memory for a stream; `start` must come before any draw. One thread at a time may use it."""
-    return np.zeros(STREAM_WORDS, dtype=np.uint64)
+    stream = np.zeros(STREAM_WORDS, dtype=np.uint64)
+    stream[_WORDS + BUFFER :] = ~_U0  # read by picks that nobody asked for: never doubtful
+    return stream
 
 
 def new_picks() -> npt.NDArray[np.uint32]:
-    """Memory for the results of `pick`."""
-    return np.zeros(MOST_PICKS, dtype=np.uint32)
+    """Memory for the results of `pick`: of the most there can be, and of some nobody asks for."""
+    return np.zeros(MOST_PICKS + _STEP, dtype=np.uint32)
 
 
 @kernel
@@ -139,22 +145,28 @@ def redrawn(product: np.uint64, bound: np.uint64, stream: Key) -> np.int64:
 
 
 @kernel
+def _in_steps(n: Int) -> Int:
+    return (n + _STEP - 1) // _STEP * _STEP
+
+
+@kernel
 def pick(stream: Key, picks: Picks, first: Int, n: Int) -> None:
     """Set ``picks[k]`` to a uniform integer in [0, first + k) for each k < n, without bias.
 
-    1 <= first, first + n <= 2**32, n <= `MOST_PICKS`. The lower halves of (n + 1) // 2 words
-    serve the first half of the picks, the upper halves the others. Multiply-shift with rejection
-    (Lemire 2019): whether any number may have to be redrawn is asked once for all of them.
+    1 <= first, first + n <= 2**32, n <= `MOST_PICKS`. ``picks`` comes from `new_picks`; some behind
+    the first n are overwritten, too. The lower halves of (n + 1) // 2 words serve the first half of
+    the picks, the upper halves the others. Multiply-shift with rejection (Lemire 2019): whether any
+    number may have to be redrawn is asked once for all of them.
     """
     n_words = (n + 1) // 2
     at = take(stream, n_words)
     doubtful = False
-    for k in range(n_words):
+    for k in range(_in_steps(n_words)):
         bound = np.uint64(first + k)
         product = (stream[at + np.uint64(k)] & _LOW32) * bound
         picks[k] = np.uint32(product >> _U32)
         doubtful |= (product & _LOW32) < bound
-    for k in range(n - n_words):
+    for k in range(_in_steps(n - n_words)):
         bound = np.uint64(first + n_words + k)
         product = (stream[at + np.uint64(k)] >> _U32) * bound
         picks[np.uint64(n_words) + np.uint64(k)] = np.uint32(product >> _U32)
