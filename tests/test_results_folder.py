@@ -204,6 +204,25 @@ print(signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, []))
     assert done.stdout.split() == ["True", "False"]
 
 
+def test_trackers__remove_what_was_left_without_a_warning() -> None:
+    code = """
+import os
+from joblib.externals.loky.backend import resource_tracker
+from bipnet.experiments.jobs import _ctrl_c_waits
+with _ctrl_c_waits():
+    pass
+resource_tracker.register("/loky-of-a-test", "semlock")
+assert "PYTHONWARNINGS" not in os.environ
+os._exit(0)
+"""
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONWARNINGS"}
+    # The tracker outlives its parent, and holds its error stream until it is done.
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True
+    )
+    assert done.stderr == ""
+
+
 @pytest.mark.parametrize(("n_workers", "after"), [(1, "a job"), (2, "a job"), (2, "the start")])
 def test_ctrl_c__is_one_line_that_says_how_to_go_on(
     n_workers: int, after: str, tmp_path: Path

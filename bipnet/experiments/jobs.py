@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
+import os
 import signal
 import warnings
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -264,13 +265,29 @@ def _ctrl_c_waits() -> Iterator[None]:
 
     from joblib.externals.loky.backend import resource_tracker as loky_tracker
 
-    for tracker in (resource_tracker, loky_tracker):
-        tracker.ensure_running()  # before: the start of such a process lets Ctrl-C through again
+    with _trackers_say_nothing():
+        for tracker in (resource_tracker, loky_tracker):
+            tracker.ensure_running()  # before: the start of such a process lets Ctrl-C through
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _trackers_say_nothing() -> Iterator[None]:
+    """Processes started within remove what Ctrl-C left behind without a warning about it."""
+    name, quiet = "PYTHONWARNINGS", "ignore:resource_tracker:UserWarning"
+    before = os.environ.get(name)
+    os.environ[name] = f"{before},{quiet}" if before else quiet
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
 
 
 def _numbered(number: int, *task: Any) -> tuple[int, bytes]:
