@@ -29,6 +29,7 @@ def test_new_array__has_its_shape_and_a_large_one_begins_with_a_line(dtype: str)
 def test_goes_past_caches__only_large_arrays_whose_squares_are_aligned(dtype: str) -> None:
     large = new_array((LARGE + 64,), np.dtype(dtype))
     side = bipnet_kernels.SIDE
+    assert side == _memory._SQUARE  # said twice: asking for memory must load no kernels
     assert goes_past_caches(large, 0, 80)
     assert goes_past_caches(large, 3 * side, 5 * side)
     assert not goes_past_caches(large, 1, 80)

@@ -27,6 +27,7 @@ from bipnet._threads import usable_threads
 from bipnet.errors import InputError
 from bipnet.graph import SignedBipartiteGraph
 from bipnet.measures.catalogue import (
+    STATISTICS,
     Described,
     Of,
     Statistic,
@@ -40,7 +41,6 @@ from bipnet.nulls.models import NullModel, null_model
 Own = Callable[[SignedBipartiteGraph], Any]
 Named = Iterable[str] | Mapping[str, Own | tuple[Own, Of]]
 
-_OWN = "a function of the caller's"
 _SIDES: tuple[Of, ...] = ("left", "right")
 
 INDEPENDENT = "independent draws, exact p-values"
@@ -173,7 +173,7 @@ def significance(
                 "length": [draws.steps, draws.loops],
                 "streams": STREAM_VERSION,
                 "statistics": [
-                    f"own {name}" if one.title == _OWN else name for name, one in to_draw.items()
+                    f"own {name}" if _is_own(one) else name for name, one in to_draw.items()
                 ],
             },
         )
@@ -224,12 +224,16 @@ def _own(name: str, function: Any) -> Statistic:
             f"statistic {name!r} must be a function of a graph, or a pair of it and 'left' or"
             f" 'right', got {function!r}" + (f" and {side!r}" if callable(function) else "")
         )
-    return Statistic(name, _OWN, side, (), lambda described: function(described.graph))
+    return Statistic(name, name, side, (), lambda described: function(described.graph))
+
+
+def _is_own(one: Statistic) -> bool:
+    return STATISTICS.get(one.name) != one
 
 
 def _placed(one: Statistic, values: Values, graph: SignedBipartiteGraph) -> Statistic:
     """An own statistic with many values is one of the nodes of the side that has as many."""
-    if one.title != _OWN:
+    if not _is_own(one):
         return one
     sizes = {"left": graph.n_left, "right": graph.n_right}
     if one.of == "graph":

@@ -11,7 +11,7 @@ from bipnet._memory import CACHE_LINE, IN_CACHE_BYTES, goes_past_caches, require
 from bipnet._threads import Block, cut, run_blocks
 from bipnet.nulls._finite import are_finite_edges, nothing_seen
 from bipnet.nulls._spread import IN_CACHE, spread
-from bipnet.nulls.models import NULL_MODELS, NullModel
+from bipnet.nulls.models import NullModel
 
 _BLOCK_EDGES = 1 << 15  # edges that share a random stream
 _TILE_LINES = 8  # cache lines of a row that a tile of columns takes at a time, at the most
@@ -38,15 +38,13 @@ def permute_within_groups(
     return 0, 0
 
 
-def is_checked_late(matrix: Biadjacency, null: object) -> bool:
-    """Whether weights may be checked as they are permuted: `permute_and_check`.
+def is_checked_late(matrix: Biadjacency, model: NullModel) -> bool:
+    """Whether weights may be checked as they are permuted (`permute_and_check`).
 
-    A pass over a large matrix takes as long as a quarter of a draw within groups of nodes. False
-    for a ``null`` that is refused later.
+    A pass over a large matrix takes as long as a quarter of a draw within groups of nodes.
     """
-    model = NULL_MODELS.get(null) if isinstance(null, str) else null
-    by_nodes = isinstance(model, NullModel) and model.groups != "all"
-    return by_nodes and not matrix.is_sparse and matrix.words.nbytes > IN_CACHE_BYTES
+    large = matrix.words.nbytes > IN_CACHE_BYTES
+    return large and not matrix.is_sparse and model.groups != "all"
 
 
 def permute_and_check(

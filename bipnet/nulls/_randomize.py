@@ -17,7 +17,7 @@ from bipnet.errors import FrozenWarning, InputError, warn_caller
 from bipnet.nulls._draw import Plan, draw, make_plan
 from bipnet.nulls._finite import look_over
 from bipnet.nulls._permute import is_checked_late
-from bipnet.nulls.models import NullModel
+from bipnet.nulls.models import NullModel, null_model
 
 M = TypeVar("M")
 
@@ -103,12 +103,13 @@ def randomize(
     threads = usable_threads(n_threads, edges.words.size)
     if out is not None:
         _require_out(W, edges, out)
+    model = null_model(null)
     # A draw into new memory can be thrown away; a Generator that was advanced cannot go back.
-    if out is not None or isinstance(rng, np.random.Generator) or not is_checked_late(edges, null):
+    if out is not None or isinstance(rng, np.random.Generator) or not is_checked_late(edges, model):
         look_over(edges, threads)
     plan = make_plan(
         edges,
-        null,
+        model,
         seed=resolve_seed(rng),
         name=name,
         index=index,
