@@ -16,6 +16,7 @@ from bipnet._memory import require_memory
 from bipnet._threads import Block, run_blocks
 from bipnet.nulls._cells import bits_of, cells_of, cells_of_lines, lines_of
 from bipnet.nulls._edge_signs import EdgeSigns
+from bipnet.nulls._free import Groups
 from bipnet.nulls._rows import Rows
 
 _BITS_PER_CALL = 1 << 30  # work of one kernel call: Ctrl-C is honoured between calls
@@ -26,14 +27,14 @@ _PARALLEL_WORDS = 1 << 17  # words of lines from which a round is worth several 
 class TradeChain:
     """Rounds of global trades on lines of bits. A step is a round.
 
-    Lines trade with those of the same label; a line labelled -1 has nothing to trade.
+    Lines trade with those of their group; one that is in none has nothing to trade.
     """
 
     def __init__(
         self,
         matrix: Biadjacency,
         rows: Rows,
-        labels: Ints,
+        groups: Groups,
         pair_key: Array,
         key: Array,
         n_threads: int,
@@ -53,10 +54,7 @@ class TradeChain:
         self._n_threads = n_threads if self._lines.size >= _PARALLEL_WORDS else 1
         self._stream = new_stream()
         self._scratch = np.empty((2, self._lines.shape[1]), dtype=np.uint64)
-        by_label = np.argsort(labels, kind="stable")
-        self._members = by_label[labels[by_label] >= 0]
-        starts = np.flatnonzero(np.diff(labels[self._members], prepend=-1))
-        self._bounds = np.append(starts, len(self._members))
+        self._members, self._bounds = groups
         self._order = np.empty(len(self._members), dtype=np.int64)
         self.moved: int | np.int64 = 0
 

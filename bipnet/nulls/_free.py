@@ -8,6 +8,8 @@ walk is lost in a part that never leads back, and a small free part is met as of
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,6 +25,13 @@ from bipnet.nulls._cells import (
 from bipnet.nulls._components import components_of_cells, components_of_degrees, sign_components
 from bipnet.nulls._edge_signs import EdgeSigns
 from bipnet.nulls._rows import Rows
+
+
+class Groups(NamedTuple):
+    """Nodes of one side by component: group i is ``members[bounds[i]:bounds[i + 1]]``."""
+
+    members: Ints
+    bounds: Ints
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +53,16 @@ class FreePart:
     left: Ints
     right: Ints
 
+    @cached_property
+    def left_groups(self) -> Groups:
+        """The left nodes of each component."""
+        return _grouped(self.left)
+
+    @cached_property
+    def right_groups(self) -> Groups:
+        """The right nodes of each component."""
+        return _grouped(self.right)
+
     def of(self, rows: Rows) -> Rows:
         """The rows with the free edges alone."""
         if self.edges is None:
@@ -56,6 +75,13 @@ class FreePart:
             return positive
         signs: Array = (rows.positive & ~self.edges) | positive
         return signs
+
+
+def _grouped(labels: Ints) -> Groups:
+    by_label = np.argsort(labels, kind="stable")
+    members = by_label[labels[by_label] >= 0]
+    starts = np.flatnonzero(np.diff(labels[members], prepend=-1))
+    return Groups(members, np.append(starts, len(members)))
 
 
 def find_free_part(matrix: Biadjacency, rows: Rows) -> FreePart:

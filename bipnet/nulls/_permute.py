@@ -199,7 +199,7 @@ class _Groups:
     def _permute(
         self, source: Array, target: Array, starts: Ints, stops: Ints, per_block: int, block: int
     ) -> Ints:
-        from bipnet_kernels import new_picks, new_stream, permute_segments
+        from bipnet_kernels import new_picks, new_scratch, new_stream, permute_segments
 
         layout = self.matrix.layout
         in_place = self.plain and not self.by_sign
@@ -219,7 +219,7 @@ class _Groups:
             self.key,
             new_stream(),
             new_picks(),
-            np.empty(2 * longest + 2, dtype=source.dtype),
+            new_scratch(longest, source.dtype),
             frozen,
         )
         return frozen

@@ -30,6 +30,14 @@ class Rows:
     """A digest of what they stand for, once somebody needed one."""
 
     @cached_property
+    def n_edges(self) -> int:
+        return int(np.bitwise_count(self.edges).sum(dtype=np.int64))
+
+    @cached_property
+    def n_positive(self) -> int:
+        return int(np.bitwise_count(self.positive).sum(dtype=np.int64))
+
+    @cached_property
     def _edges_before(self) -> Ints:
         """How many edges come before each word of bits: (n_words + 1,)."""
         return _running_sum(self.edges)
@@ -38,16 +46,10 @@ class Rows:
     def _positive_before(self) -> Ints:
         return _running_sum(self.positive)
 
-    @property
-    def n_edges(self) -> int:
-        return int(self._edges_before[-1])
-
-    @property
-    def n_positive(self) -> int:
-        return int(self._positive_before[-1])
-
     def before(self, row: int) -> tuple[int, int]:
         """How many positive and how many negative edges the rows before ``row`` have."""
+        if row == 0:  # all that a small matrix asks
+            return 0, 0
         word = int(self.first_words[row])
         positive = int(self._positive_before[word])
         return positive, int(self._edges_before[word]) - positive
@@ -74,7 +76,7 @@ def packed_rows(matrix: Biadjacency, n_threads: int) -> Rows:
     from bipnet_kernels import pack_rows
 
     bounds = matrix.row_bounds
-    lengths = (np.diff(bounds) + 63) // 64
+    lengths = (bounds[1:] - bounds[:-1] + 63) // 64
     first_words = np.zeros(len(bounds), dtype=np.int64)
     np.cumsum(lengths, out=first_words[1:])
     n_words = int(first_words[-1])

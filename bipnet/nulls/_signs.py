@@ -112,9 +112,9 @@ def trade_chain(
     matrix: Biadjacency, moving: Rows, free: FreePart, key_of: KeyOf, n_threads: int
 ) -> TradeChain:
     """The chain of trades on the free edges, with the keys of its streams."""
-    labels = free.left if matrix.shape[0] <= matrix.shape[1] else free.right
+    groups = free.left_groups if matrix.shape[0] <= matrix.shape[1] else free.right_groups
     keys = key_of("G pairs"), key_of("G trades")
-    return TradeChain(matrix, moving, labels, *keys, n_threads)
+    return TradeChain(matrix, moving, groups, *keys, n_threads)
 
 
 def loop_chain(

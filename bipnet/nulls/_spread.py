@@ -115,17 +115,12 @@ def _shuffle(
 ) -> None:
     """Shuffle the words between neighbouring ``bounds`` apart, from ``source`` into ``pools``."""
     bits = _label_bits(bounds[-1])
-    parts = [(first, stop) for first, stop in pairwise(bounds)]
     if bits == 0:
         if pools is not source:
             pools[: bounds[-1]] = source[: bounds[-1]]
         buckets = np.array(bounds)
     else:
-        dealt = [
-            _deal(source, pools, (first, stop), bits, key, number, n_threads)
-            for number, (first, stop) in enumerate(parts, 1)
-        ]
-        buckets = np.concatenate([*dealt, [bounds[-1]]])
+        buckets = _deal(source, pools, bounds, bits, key, n_threads)
     _shuffle_buckets(pools, buckets, key, n_threads)
 
 
@@ -143,55 +138,51 @@ def _label_bits(n_edges: int) -> int:
 
 
 def _deal(
-    source: Array,
-    pools: Array,
-    part: Block,
-    bits: int,
-    key: Array,
-    number: int,
-    n_threads: int,
+    source: Array, pools: Array, bounds: tuple[int, ...], bits: int, key: Array, n_threads: int
 ) -> Ints:
-    """Deal the words of a part to 2**bits buckets; return where they begin in ``pools``.
+    """Deal the words between neighbouring ``bounds`` apart, to 2**bits buckets each.
 
-    The streams of part ``number`` follow behind all those of the buckets.
+    Returns where the buckets begin in ``pools``, and the end. All parts are dealt at once: to wake
+    a thread for each takes longer than its share of a small layer.
     """
-    first, stop = part
-    block = number << 40
     from bipnet_kernels import CHUNK, count_labels, deal, new_stream
 
-    chunks = cut(stop - first, CHUNK)
+    parts = [cut(stop - first, CHUNK) for first, stop in pairwise(bounds)]
+    # Each chunk's place, length and stream; those of the parts follow behind the buckets' own.
+    chunks = [
+        (first + begin, end - begin, (number << 40) + i)
+        for number, (first, part) in enumerate(zip(bounds, parts, strict=False), 1)
+        for i, (begin, end) in enumerate(part)
+    ]
     counts = np.zeros((len(chunks), 1 << bits), dtype=np.int64)
     runs = cut(len(chunks), min(_CHUNKS_PER_TASK, _share(len(chunks), n_threads)))
 
     def count(run: Block) -> None:
         stream = new_stream()
         for chunk in range(*run):
-            begin, end = chunks[chunk]
-            count_labels(end - begin, bits, key, block + chunk, stream, counts[chunk])
+            _, n, block = chunks[chunk]
+            count_labels(n, bits, key, block, stream, counts[chunk])
 
     run_blocks(count, runs, n_threads)
-    totals = counts.sum(axis=0)
-    begins: Ints = first + np.cumsum(totals) - totals
-    places = begins + np.cumsum(counts, axis=0) - counts
+    places = np.empty_like(counts)
+    buckets = []
+    done = 0
+    for first, part in zip(bounds, parts, strict=False):
+        mine = slice(done, done + len(part))
+        totals = counts[mine].sum(axis=0)
+        begins = first + np.cumsum(totals) - totals
+        places[mine] = begins + np.cumsum(counts[mine], axis=0) - counts[mine]
+        buckets.append(begins)
+        done += len(part)
 
     def put(run: Block) -> None:
         stream = new_stream()
         for chunk in range(*run):
-            begin, end = chunks[chunk]
-            deal(
-                source,
-                first + begin,
-                end - begin,
-                bits,
-                key,
-                block + chunk,
-                stream,
-                places[chunk],
-                pools,
-            )
+            begin, n, block = chunks[chunk]
+            deal(source, begin, n, bits, key, block, stream, places[chunk], pools)
 
     run_blocks(put, runs, n_threads)
-    return begins
+    return np.append(np.concatenate(buckets), bounds[-1])
 
 
 def _shuffle_buckets(pools: Array, bounds: Ints, key: Array, n_threads: int) -> None:

@@ -27,6 +27,7 @@ from bipnet_kernels.loops import LOOPS_PER_STREAM as LOOPS_PER_STREAM
 from bipnet_kernels.loops import list_ends as list_ends
 from bipnet_kernels.loops import loop_streams as loop_streams
 from bipnet_kernels.magnitudes import widen_range as widen_range
+from bipnet_kernels.segments import new_scratch as new_scratch
 from bipnet_kernels.segments import permute_segments as permute_segments
 from bipnet_kernels.signs import collect_bits as collect_bits
 from bipnet_kernels.signs import list_edges as list_edges

@@ -128,8 +128,7 @@ def kernel(func: F) -> F:
     bounded random number takes thirty times as long (28 ns against 0.8; kernels/README.md).
     """
     if _config.DISABLE_JIT:
-        # The plain Python body: 64-bit arithmetic wraps around on purpose.
-        return np.errstate(over="ignore")(func)
+        return _plain(func)
     compiled = _njit(nogil=True, _nrt=False)(func)
     compiled._cache = _Kept(func)
     compile_or_load = compiled.compile
@@ -140,3 +139,15 @@ def kernel(func: F) -> F:
 
     compiled.compile = compile_heedfully
     return cast(F, compiled)
+
+
+def inlined(func: F) -> F:
+    """Compile ``func`` into the kernels that call it: a call can take longer than all it does."""
+    if _config.DISABLE_JIT:
+        return _plain(func)
+    return cast(F, _njit(nogil=True, _nrt=False, forceinline=True)(func))
+
+
+def _plain(func: F) -> F:
+    """The plain Python body: 64-bit arithmetic wraps around on purpose."""
+    return np.errstate(over="ignore")(func)

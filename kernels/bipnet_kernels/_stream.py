@@ -42,6 +42,9 @@ MOST_PICKS = 2 * BUFFER
 _SPARE = 4 * LANES
 _USED = _SPARE + 4
 _WORDS = _USED + 4
+USED = np.uint64(_USED)
+"""Where it is written how many words of the buffer are used up."""
+
 WORDS = np.uint64(_WORDS)
 """Where the buffer begins."""
 

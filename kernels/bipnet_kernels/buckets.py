@@ -17,6 +17,7 @@ from bipnet_kernels._jit import kernel
 from bipnet_kernels._shuffle import shuffle
 from bipnet_kernels._stream import BUFFER, WORDS, refill, start
 from bipnet_kernels._types import Int, Ints, Key, Picks, Words
+from bipnet_kernels.apart import put_back, take_apart
 
 CHUNK = 1 << 16
 """Weights that share a stream of labels."""
@@ -25,13 +26,10 @@ MOST_LABEL_BITS = 8
 
 _OCTETS = 8 * BUFFER
 
-_U0 = np.uint64(0)
-_U1 = np.uint64(1)
 _U3 = np.uint64(3)
 _U7 = np.uint64(7)
 _U8 = np.uint64(8)
 _OCTET = np.uint64(255)
-_ALL = np.uint64(0xFFFFFFFFFFFFFFFF)  # of 64 cells, each an edge
 
 
 @kernel
@@ -116,31 +114,16 @@ def gather(
     """
     at_front = np.uint64(front)
     at_back = np.uint64(back)
-    # Words are written to both ends, and only one moves on: no branch depends on a weight.
-    # Another row's weight may stand at the other end already, so what is not meant goes to waste.
-    waste = np.uint64(len(pools) - 1)
     for i in range(len(starts)):
         at = first_words[i]
         for run in range(starts[i], stops[i], 64):
+            count = np.uint64(min(np.int64(64), stops[i] - run))
             some = edges[at]
             plus = positive[at]
             at += 1
-            if some == _ALL:
-                for k in range(np.uint64(64)):
-                    is_plus = (plus >> k) & _U1
-                    place = at_back ^ ((at_back ^ at_front) & (_U0 - is_plus))
-                    pools[place] = source[np.uint64(run) + k]
-                    at_front += is_plus
-                    at_back += _U1 - is_plus
-                continue
-            for k in range(min(np.int64(64), stops[i] - run)):
-                edge = (some >> np.uint64(k)) & _U1
-                is_plus = (plus >> np.uint64(k)) & _U1
-                place = at_back ^ ((at_back ^ at_front) & (_U0 - is_plus))
-                place = waste ^ ((waste ^ place) & (_U0 - edge))
-                pools[place] = source[np.uint64(run) + np.uint64(k)]
-                at_front += is_plus
-                at_back += edge - is_plus
+            at_front, at_back = take_apart(
+                source, np.uint64(run), count, some, plus, pools, at_front, at_back, False
+            )
 
 
 @kernel
@@ -165,23 +148,10 @@ def hand_out(
     for i in range(len(starts)):
         at = first_words[i]
         for run in range(starts[i], stops[i], 64):
+            count = np.uint64(min(np.int64(64), stops[i] - run))
             some = edges[at]
             plus = positive[at]
             at += 1
-            if some == _ALL:
-                for k in range(np.uint64(64)):
-                    is_plus = (plus >> k) & _U1
-                    place = at_back ^ ((at_back ^ at_front) & (_U0 - is_plus))
-                    target[np.uint64(run) + k] = pools[place]
-                    at_front += is_plus
-                    at_back += _U1 - is_plus
-                continue
-            for k in range(min(np.int64(64), stops[i] - run)):
-                cell = np.uint64(run) + np.uint64(k)
-                edge = (some >> np.uint64(k)) & _U1
-                is_plus = (plus >> np.uint64(k)) & _U1
-                place = at_back ^ ((at_back ^ at_front) & (_U0 - is_plus))
-                word = source[cell]
-                target[cell] = word ^ ((word ^ pools[place]) & (_U0 - edge))
-                at_front += is_plus
-                at_back += edge - is_plus
+            at_front, at_back = put_back(
+                pools, at_front, at_back, some, plus, source, target, np.uint64(run), count
+            )

@@ -7,16 +7,27 @@ branch depends on a weight: signs are as good as random, and a wrong guess costs
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Any
 
-from bipnet_kernels._jit import kernel
+import numpy as np
+import numpy.typing as npt
+
+from bipnet_kernels._jit import inlined, kernel
+from bipnet_kernels._lanes import HAS_COMPRESS, MOST_LANES
 from bipnet_kernels._shuffle import shuffle
 from bipnet_kernels._stream import start
 from bipnet_kernels._types import Int, Ints, Key, Picks, Words
+from bipnet_kernels.apart import put_back, take_apart
 from bipnet_kernels.signs import sign_bits
 
 _U0 = np.uint64(0)
 _U1 = np.uint64(1)
+_U64 = np.uint64(64)
+
+
+def new_scratch(longest: int, dtype: npt.DTypeLike) -> Words:
+    """Memory for the positive and for the negative edges of a segment of ``longest`` cells."""
+    return np.empty(2 * (longest + MOST_LANES), dtype=dtype)
 
 
 @kernel
@@ -43,13 +54,12 @@ def permute_segments(
     array); ``per_block`` segments share a random stream, the first ones ``first_block``. A word
     is an edge where ``word & nonzero``, a negative one where also ``word & negative``; ``plain``
     says that every cell is an edge. With ``by_sign`` the positive and the negative edges of a
-    segment are permuted apart. ``scratch`` holds twice the longest segment and two words more.
+    segment are permuted apart. ``scratch`` is `new_scratch` of the longest segment.
     ``frozen`` (2,) is increased by the positive and the negative edges alone in their group.
     """
     zero = nonzero ^ nonzero
     mask = negative if by_sign else zero
     half = len(scratch) // 2
-    top = np.uint64(8 * source.itemsize - 1)  # where a sign is, in integers too
     for i in range(len(starts)):
         if i % per_block == 0:
             start(stream, key, first_block + i // per_block)
@@ -58,55 +68,121 @@ def permute_segments(
                 frozen[np.int64((source[starts[i]] & negative) != zero)] += 1
             shuffle(source, starts[i], target, starts[i], stops[i] - starts[i], stream, picks)
             continue
-        # Positive edges (or all) gather in the lower half of the scratch, negative ones in the
-        # upper. Every word is written to both, and only one of the ends moves on.
-        front = np.uint64(0)
-        back = np.uint64(half)
-        if plain:
-            for place in range(np.uint64(starts[i]), np.uint64(stops[i])):
-                word = source[place]
-                scratch[front] = word
-                scratch[back] = word
-                back += np.uint64(word & mask) >> top
-                front = (place - np.uint64(starts[i])) + (np.uint64(half) + _U1 - back)
-        else:
-            for run in range(starts[i], stops[i], 64):
-                count = min(np.int64(64), stops[i] - run)
-                edges, minuses = sign_bits(source, run, count, nonzero, mask)
-                for k in range(count):
-                    word = source[np.uint64(run) + np.uint64(k)]
-                    edge = (edges >> np.uint64(k)) & _U1
-                    minus = (minuses >> np.uint64(k)) & _U1
-                    scratch[front] = word
-                    scratch[back] = word
-                    front += edge - minus
-                    back += minus
-        if front == np.uint64(1):
+        first = np.uint64(starts[i])
+        stop = np.uint64(stops[i])
+        front, back = _take(source, first, stop, plain, nonzero, mask, scratch)
+        if front == 1:
             frozen[np.int64((scratch[0] & negative) != zero)] += 1
-        if back == np.uint64(half + 1):
+        if back == half + 1:
             frozen[1] += 1
-        shuffle(scratch, 0, scratch, 0, np.int64(front), stream, picks)
-        shuffle(scratch, half, scratch, half, np.int64(back) - half, stream, picks)
-        front = np.uint64(0)
-        back = np.uint64(half)
-        if plain:
-            for place in range(np.uint64(starts[i]), np.uint64(stops[i])):
-                minus = np.uint64(source[place] & mask) >> top
-                target[place] = scratch[back if minus else front]
-                front += _U1 - minus
-                back += minus
-            continue
-        for run in range(starts[i], stops[i], 64):
-            count = min(np.int64(64), stops[i] - run)
-            edges, minuses = sign_bits(source, run, count, nonzero, mask)
-            for k in range(count):
-                cell = np.uint64(run) + np.uint64(k)
-                word = source[cell]
-                edge = (edges >> np.uint64(k)) & _U1
-                minus = (minuses >> np.uint64(k)) & _U1
-                lower_word = scratch[front]
-                upper_word = scratch[back]
-                moved = lower_word ^ ((lower_word ^ upper_word) & (_U0 - minus))
-                target[cell] = word ^ ((word ^ moved) & (_U0 - edge))
-                front += edge - minus
-                back += minus
+        shuffle(scratch, 0, scratch, 0, front, stream, picks)
+        shuffle(scratch, half, scratch, half, back - half, stream, picks)
+        _put(scratch, source, target, first, stop, plain, nonzero, mask)
+
+
+@inlined
+def _take_lanes(
+    source: Words,
+    first: np.uint64,
+    stop: np.uint64,
+    plain: bool,
+    nonzero: np.unsignedinteger,
+    mask: np.unsignedinteger,
+    scratch: Words,
+) -> tuple[np.int64, np.int64]:
+    """Positive edges (or all) gather in the lower half of the scratch, negative in the upper."""
+    front = _U0
+    back = np.uint64(len(scratch) // 2)
+    for run in range(first, stop, _U64):
+        begin = np.uint64(run)
+        count = min(_U64, stop - begin)
+        edges, plus = sign_bits(source, begin, count, nonzero, mask)
+        front, back = take_apart(source, begin, count, edges, plus, scratch, front, back, True)
+    return np.int64(front), np.int64(back)
+
+
+@inlined
+def _put_lanes(
+    scratch: Words,
+    source: Words,
+    target: Words,
+    first: np.uint64,
+    stop: np.uint64,
+    plain: bool,
+    nonzero: np.unsignedinteger,
+    mask: np.unsignedinteger,
+) -> None:
+    """The inverse of `_take_lanes`."""
+    front = _U0
+    back = np.uint64(len(scratch) // 2)
+    for run in range(first, stop, _U64):
+        begin = np.uint64(run)
+        count = min(_U64, stop - begin)
+        edges, plus = sign_bits(source, begin, count, nonzero, mask)
+        front, back = put_back(scratch, front, back, edges, plus, source, target, begin, count)
+
+
+@inlined
+def _take_words(
+    source: Words,
+    first: np.uint64,
+    stop: np.uint64,
+    plain: bool,
+    nonzero: np.unsignedinteger,
+    mask: np.unsignedinteger,
+    scratch: Words,
+) -> tuple[np.int64, np.int64]:
+    """The same, one by one: every word is written to both halves, and one of the ends moves on."""
+    half = np.uint64(len(scratch) // 2)
+    front = _U0
+    back = half
+    if plain:
+        top = np.uint64(8 * source.itemsize - 1)  # where a sign is, in integers too
+        for place in range(first, stop):
+            word = source[place]
+            scratch[front] = word
+            scratch[back] = word
+            back += np.uint64(word & mask) >> top
+            front = (place - first) + (half + _U1 - back)
+        return np.int64(front), np.int64(back)
+    for run in range(first, stop, _U64):
+        begin = np.uint64(run)
+        count = min(_U64, stop - begin)
+        edges, plus = sign_bits(source, begin, count, nonzero, mask)
+        for k in range(count):
+            word = source[begin + k]
+            is_plus = (plus >> k) & _U1
+            scratch[front] = word
+            scratch[back] = word
+            front += is_plus
+            back += ((edges >> k) & _U1) - is_plus
+    return np.int64(front), np.int64(back)
+
+
+@inlined
+def _put_words(
+    scratch: Words,
+    source: Words,
+    target: Words,
+    first: np.uint64,
+    stop: np.uint64,
+    plain: bool,
+    nonzero: np.unsignedinteger,
+    mask: np.unsignedinteger,
+) -> None:
+    """The inverse of `_take_words`."""
+    front = _U0
+    back = np.uint64(len(scratch) // 2)
+    if not plain:
+        _put_lanes(scratch, source, target, first, stop, plain, nonzero, mask)
+        return
+    top = np.uint64(8 * source.itemsize - 1)
+    for place in range(first, stop):
+        minus = np.uint64(source[place] & mask) >> top
+        target[place] = scratch[back if minus else front]
+        front += _U1 - minus
+        back += minus
+
+
+_take: Any = _take_lanes if HAS_COMPRESS else _take_words
+_put: Any = _put_lanes if HAS_COMPRESS else _put_words

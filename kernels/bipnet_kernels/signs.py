@@ -2,41 +2,86 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from bipnet_kernels._jit import kernel
+from bipnet_kernels._jit import inlined, kernel
+from bipnet_kernels._lanes import HAS_COMPRESS, lanes_of, lanes_where
 from bipnet_kernels._types import Int, Ints, Words
 
 _U0 = np.uint64(0)
 _U1 = np.uint64(1)
 _U6 = np.uint64(6)
+_U64 = np.uint64(64)
+_ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 _U63 = np.uint64(63)
 _LOW = np.uint64(0x00000000FFFFFFFF)
 
 
-@kernel
+@inlined
 def sign_bits(
     words: Words,
-    begin: Int,
-    count: Int,
+    begin: np.uint64,
+    count: np.uint64,
     nonzero: np.unsignedinteger,
     negative: np.unsignedinteger,
 ) -> tuple[np.uint64, np.uint64]:
-    """Which of ``words[begin:][:count]`` (at most 64) are edges, and which negative edges.
+    """Which of ``words[begin:][:count]`` (1 to 64) are edges, and which positive edges.
 
     Bits, from the lowest up. Loops over weights ask these bits and not the weights themselves:
     with comparisons they took twice as long (branches, one supposes, on signs that are as good
     as random).
     """
+    bits: tuple[np.uint64, np.uint64] = _bits(words, begin, count, nonzero, negative)
+    return bits
+
+
+@inlined
+def lowest(count: np.uint64) -> np.uint64:
+    """So many bits (1 to 64), from the lowest up."""
+    return _ALL >> (_U64 - count)
+
+
+def _bits_by_lanes(
+    words: Words,
+    begin: np.uint64,
+    count: np.uint64,
+    nonzero: np.unsignedinteger,
+    negative: np.unsignedinteger,
+) -> tuple[np.uint64, np.uint64]:
+    edges = _U0
+    minus = _U0
+    if count == _U64:  # what is known beforehand need not be asked for each register
+        for k in range(_U0, _U64, lanes_of(words)):
+            edges |= lanes_where(words, begin + k, _ALL, nonzero) << k
+            minus |= lanes_where(words, begin + k, _ALL, negative) << k
+    else:
+        cells = lowest(count)
+        for k in range(_U0, count, lanes_of(words)):
+            edges |= lanes_where(words, begin + k, cells >> k, nonzero) << k
+            minus |= lanes_where(words, begin + k, cells >> k, negative) << k
+    return edges, edges & ~minus
+
+
+def _bits_by_words(
+    words: Words,
+    begin: np.uint64,
+    count: np.uint64,
+    nonzero: np.unsignedinteger,
+    negative: np.unsignedinteger,
+) -> tuple[np.uint64, np.uint64]:
     zero = nonzero ^ nonzero
     edges = _U0
     minus = _U0
-    at = np.uint64(begin)
     for k in range(count):
-        word = words[at + np.uint64(k)]
-        edges |= np.uint64((word & nonzero) != zero) << np.uint64(k)
-        minus |= np.uint64((word & negative) != zero) << np.uint64(k)
-    return edges, edges & minus
+        word = words[begin + k]
+        edges |= np.uint64((word & nonzero) != zero) << k
+        minus |= np.uint64((word & negative) != zero) << k
+    return edges, edges & ~minus
+
+
+_bits: Any = inlined(_bits_by_lanes if HAS_COMPRESS else _bits_by_words)
 
 
 @kernel
@@ -58,9 +103,9 @@ def pack_rows(
     for i in range(len(starts)):
         at = first_words[i]
         for begin in range(starts[i], stops[i], 64):
-            count = min(np.int64(64), stops[i] - begin)
-            some, minus = sign_bits(words, begin, count, nonzero, negative)
-            positive[at] = some ^ minus
+            count = np.uint64(min(np.int64(64), stops[i] - begin))
+            some, plus = sign_bits(words, np.uint64(begin), count, nonzero, negative)
+            positive[at] = plus
             if with_edges:
                 edges[at] = some
             at += 1

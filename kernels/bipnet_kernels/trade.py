@@ -16,7 +16,7 @@ import numpy as np
 
 from bipnet_kernels._jit import kernel
 from bipnet_kernels._random import below, seed
-from bipnet_kernels._stream import next_below, start, take
+from bipnet_kernels._stream import BUFFER, USED, WORDS, next_below, redrawn, refill, start, take
 from bipnet_kernels._types import Int, Ints, Key, Words
 
 _U0 = np.uint64(0)
@@ -24,6 +24,9 @@ _U1 = np.uint64(1)
 _U2 = np.uint64(2)
 _U4 = np.uint64(4)
 _U6 = np.uint64(6)
+_U32 = np.uint64(32)
+_LOW32 = np.uint64(0xFFFFFFFF)
+_ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 _U56 = np.uint64(56)
 _U63 = np.uint64(63)
 _M1 = np.uint64(0x5555555555555555)
@@ -115,18 +118,27 @@ def draw_subset(pool: Words, size: Int, k: Int, chosen: Words, stream: Key) -> N
         choose_bits(pool, level, chosen, stream)
         for w in range(n_words):
             count += popcount(chosen[w])
-    n_bits = n_words * 64
-    while count != k:
-        place = np.uint64(next_below(stream, n_bits))
-        bit = _U1 << (place & _U63)
+    # Bits are looked for at random places, most of them in vain: no branch depends on what is
+    # there, and the place in the buffer is kept at hand (`next_below`, but for that).
+    bound = np.uint64(n_words * 64)
+    removes = count > k
+    others = _U0 if removes else _ALL  # chosen bits are taken away, or other ones of the pool added
+    missing = np.uint64(abs(count - k))
+    used = stream[USED]
+    while missing != _U0:
+        if used == np.uint64(BUFFER):
+            refill(stream)
+            used = _U0
+        product = (stream[WORDS + used] >> _U32) * bound
+        used += _U1
+        place = product >> _U32
+        if (product & _LOW32) < bound:
+            place = np.uint64(redrawn(product, bound, stream))
         spot = place >> _U6
-        if count > k:
-            if chosen[spot] & bit:
-                chosen[spot] ^= bit
-                count -= 1
-        elif (pool[spot] & bit) and not (chosen[spot] & bit):
-            chosen[spot] ^= bit
-            count += 1
+        found = (((pool[spot] & others) ^ chosen[spot]) >> (place & _U63)) & _U1
+        chosen[spot] ^= found << (place & _U63)
+        missing -= found
+    stream[USED] = used
 
 
 @kernel
