@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -45,10 +45,14 @@ class Biadjacency:
     def layout(self) -> BitLayout:
         return bit_layout(self.values.dtype)
 
-    @property
+    @cached_property
     def words(self) -> Array:
         """The weights as a flat view of unsigned words, in row-major order."""
         return self.values.reshape(-1).view(self.layout.word)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the view, which would be pickled as a second copy of the weights."""
+        return {name: value for name, value in self.__dict__.items() if name != "words"}
 
     @cached_property
     def row_bounds(self) -> Ints:
@@ -130,7 +134,7 @@ class Biadjacency:
 
     def with_values(self, values: Array) -> Biadjacency:
         """The same edges (or cells) with other values."""
-        return replace(self, values=values)
+        return Biadjacency(self.shape, values, self.indptr, self.indices)
 
     def without_zeros(self) -> Biadjacency:
         """The same graph; a CSR matrix loses the entries that have become zero."""

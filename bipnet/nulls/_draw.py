@@ -131,11 +131,10 @@ def draw(matrix: Biadjacency, target: Array, plan: Plan, n_threads: int) -> list
     def key_of(purpose: str) -> Array:
         return plan.seed.key(purpose, name=plan.name, index=plan.index)
 
-    before = matrix.words[:_PROBE_WORDS].copy()
-    key = key_of(model.letter)
+    before = matrix.words[:_PROBE_WORDS].tobytes()
     alone = None
     if not matrix.is_checked:
-        alone = permute_and_check(matrix, target, model, key, n_threads)
+        alone = permute_and_check(matrix, target, model, key_of(model.letter), n_threads)
         look_over(matrix, n_threads)  # where that saw zeros or worse
     if matrix.n_edges == 0:
         target[:] = matrix.words
@@ -143,8 +142,8 @@ def draw(matrix: Biadjacency, target: Array, plan: Plan, n_threads: int) -> list
     if model.redraws_signs:
         return _redraw(matrix, target, plan, key_of, n_threads)
     if alone is None:
-        alone = permute_within_groups(matrix, target, model, key, n_threads)
-    if sum(alone) < matrix.n_edges and np.array_equal(target[: before.size], before):
+        alone = permute_within_groups(matrix, target, model, key_of(model.letter), n_threads)
+    if sum(alone) < matrix.n_edges and target[:_PROBE_WORDS].tobytes() == before:
         return _same_weights(matrix, model) or _frozen_weights(matrix, model, alone)
     return _frozen_weights(matrix, model, alone)
 

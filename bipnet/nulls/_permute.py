@@ -180,7 +180,10 @@ class _Groups:
 
     def _new_range(self) -> Array:
         """Of magnitudes, for kernels to widen; empty if weights are not checked."""
-        return nothing_seen(self.matrix.layout, 1)[0, : 2 * self.checks]
+        if not self.checks:
+            return np.empty(0, dtype=self.words.dtype)
+        seen: Array = nothing_seen(self.matrix.layout, 1)[0]
+        return seen
 
     def _may_go_on(self, seen: Array) -> bool:
         """Whether no thread has found a zero, NaN or infinity yet."""

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bipnet._biadjacency import Array, Biadjacency, Ints
-from bipnet.nulls._cells import is_packed
+from bipnet.nulls._cells import is_full, is_packed
 from bipnet.nulls._chains import SwapChain, TradeChain
 from bipnet.nulls._connected import trades_connect
 from bipnet.nulls._equilibrium import REMEMBERED, Settling, settling
@@ -135,9 +135,10 @@ def _remembered(known: OrderedDict[bytes, T], name: bytes, find: Callable[[], T]
 def _pattern_name(matrix: Biadjacency, rows: Rows) -> bytes:
     """A name for the shape, the edges and their signs: all that a pilot depends on."""
     if rows.name is None:
-        digest = hashlib.blake2b(f"{matrix.shape}".encode(), digest_size=16)
-        digest.update(rows.edges.data)
+        digest = hashlib.blake2b(f"{matrix.shape} {rows.n_edges}".encode(), digest_size=16)
         digest.update(rows.positive.data)
+        if not is_full(matrix):
+            digest.update(rows.edges.data)
         if matrix.indices is not None:
             digest.update(rows.first_words.data)
             digest.update(np.ascontiguousarray(matrix.indices, dtype=np.int64).data)

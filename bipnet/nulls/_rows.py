@@ -76,9 +76,11 @@ def packed_rows(matrix: Biadjacency, n_threads: int) -> Rows:
     from bipnet_kernels import pack_rows
 
     bounds = matrix.row_bounds
-    lengths = (bounds[1:] - bounds[:-1] + 63) // 64
-    first_words = np.zeros(len(bounds), dtype=np.int64)
-    np.cumsum(lengths, out=first_words[1:])
+    if matrix.is_sparse:
+        first_words = np.zeros(len(bounds), dtype=np.int64)
+        np.cumsum((bounds[1:] - bounds[:-1] + 63) // 64, out=first_words[1:])
+    else:
+        first_words = np.arange(len(bounds)) * -(-matrix.shape[1] // 64)
     n_words = int(first_words[-1])
     rows = Rows(
         bounds[:-1],
@@ -87,6 +89,7 @@ def packed_rows(matrix: Biadjacency, n_threads: int) -> Rows:
         np.empty(n_words, dtype=np.uint64),
         np.empty(n_words, dtype=np.uint64),
     )
+    rows.__dict__["n_edges"] = matrix.n_edges
     layout = matrix.layout
 
     def work(run: Block) -> None:

@@ -40,7 +40,7 @@ def spread(
     words of the result) may be the words of ``matrix``.
     """
     words = matrix.words
-    in_place = np.shares_memory(words, target)
+    in_place = np.may_share_memory(words, target)
     n_edges = matrix.n_edges
     if n_edges == words.size and not by_sign:
         pools = np.empty_like(words) if in_place else target
@@ -195,4 +195,5 @@ def _shuffle_buckets(pools: Array, bounds: Ints, key: Array, n_threads: int) -> 
         part = bounds[first : stop + 1]
         shuffle_buckets(pools, part, first, key, new_stream(), new_picks())
 
-    run_blocks(work, cut(n_buckets, _share(n_buckets, n_threads)), n_threads)
+    step = n_buckets if pools.size <= IN_CACHE else _share(n_buckets, n_threads)
+    run_blocks(work, cut(n_buckets, step), n_threads)
