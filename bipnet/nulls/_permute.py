@@ -127,9 +127,10 @@ class _Groups:
         length = n_left + CACHE_LINE // self.words.itemsize
         per_block = self._per_block(n_right)
         step = self.column_step
+        n_tiles = min(self.n_threads, -(-n_right // step))
         require_memory(
-            step * length * self.words.itemsize,
-            f"a block of columns of {self.matrix.shape}",
+            n_tiles * step * length * self.words.itemsize,
+            f"permuting columns of {self.matrix.shape} on {self.n_threads} threads",
         )
         frozen = np.zeros((-(-n_right // step), 2), dtype=np.int64)
         past_caches = goes_past_caches(self.target, 0, n_right)
