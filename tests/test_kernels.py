@@ -18,7 +18,7 @@ import oracles
 import pytest
 import scipy.stats
 import strategies as my
-from bipnet_kernels import _random, _shuffle, _square, _stream, apart
+from bipnet_kernels import _lanes, _random, _shuffle, _square, _stream, apart
 from bipnet_kernels import swap as _swap
 from hypothesis import given
 from hypothesis import strategies as st
@@ -429,9 +429,10 @@ def test_rows__are_packed_listed_and_handed_out(W: my.Matrix) -> None:
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.uint32, np.uint64])
 @pytest.mark.parametrize("density", [0.0, 0.4, 1.0])
+@pytest.mark.parametrize("spare", [False, True])
 @pytest.mark.parametrize("count", [1, 7, 8, 9, 16, 17, 31, 32, 33, 63, 64])
 def test_cells__are_taken_apart_and_put_back_and_nothing_beside_them_touched(
-    count: int, density: float, dtype: Any
+    count: int, spare: bool, density: float, dtype: Any
 ) -> None:
     rng = np.random.default_rng([count, round(10 * density)])
     words = some_words(count + 4, dtype)
@@ -440,17 +441,23 @@ def test_cells__are_taken_apart_and_put_back_and_nothing_beside_them_touched(
     cells = words[2:-2].tolist()
     positive = [word for word, one in zip(cells, plus, strict=True) if one]
     negative = [word for word, e, p in zip(cells, edges, plus, strict=True) if e and not p]
-    front, back = 3, 3 + len(positive) + 2
-    pools = some_words(back + len(negative) + 3, dtype)[::-1].copy()
+    room = _lanes.MOST_LANES if spare else 2  # behind each pool
+    front, back = 3, 3 + len(positive) + room
+    pools = some_words(back + len(negative) + room + 1, dtype)[::-1].copy()
     expected = pools.tolist()
     expected[front : front + len(positive)] = positive
     expected[back : back + len(negative)] = negative
     some, ones = (np.uint64(sum(1 << k for k, one in enumerate(b) if one)) for b in (edges, plus))
     n, ends = np.uint64(count), (np.uint64(front), np.uint64(back))
     moved = (front + len(positive), back + len(negative))
-    taken = apart.take_apart(words, np.uint64(2), n, some, ones, pools, *ends, False)
+    taken = apart.take_apart(words, np.uint64(2), n, some, ones, pools, *ends, spare)
     assert taken == moved
-    assert pools[:-1].tolist() == expected[:-1]  # the last one is nobody's
+    assert pools[:front].tolist() == expected[:front]
+    if spare:
+        assert pools[front : moved[0]].tolist() == positive
+        assert pools[back : moved[1]].tolist() == negative
+    else:
+        assert pools[:-1].tolist() == expected[:-1]  # the last one is nobody's
 
     target = some_words(count + 4, dtype)[::-1].copy()
     wanted = [*target[:2].tolist(), *cells, *target[-2:].tolist()]

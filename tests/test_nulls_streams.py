@@ -156,6 +156,17 @@ def test_ensemble__makes_draws_only_when_asked() -> None:
     assert np.array_equal(draws[10**14], bipnet.randomize(W, "A", rng=7, index=10**14))
 
 
+@pytest.mark.parametrize("null", ["A", "B"])
+def test_ensemble__of_a_large_matrix_that_gained_edges_is_refused(null: str) -> None:
+    W = np.random.default_rng(1).normal(size=(600, 500))
+    some = np.where(W > -0.5, W, 0)
+    draws = bipnet.ensemble(some, null, 2, rng=1)
+    _ = draws[0]
+    some[:] = W
+    with pytest.raises(bipnet.InputError, match=r"when it was checked and has 300000 now"):
+        _ = draws[1]
+
+
 def test_ensemble__does_not_keep_or_share_draws() -> None:
     draws = bipnet.ensemble(W, "A", 3, rng=7)
     first = draws[0]

@@ -78,7 +78,7 @@ def make_plan(
         checked_count(what, number, least)
     if model.exact:
         return Plan(model, method, None, seed, name, index)
-    rows = packed_rows(matrix, n_threads)
+    rows = packed_rows(matrix, n_threads).knowing(matrix.n_edges)
     length = _length(matrix, rows, method, steps, loops, n_threads)
     return Plan(model, method, length, seed, name, index, rows)
 

@@ -54,6 +54,11 @@ class Rows:
         positive = int(self._positive_before[word])
         return positive, int(self._edges_before[word]) - positive
 
+    def knowing(self, n_edges: int) -> Rows:
+        """This, with its number of edges counted already."""
+        self.__dict__["n_edges"] = n_edges
+        return self
+
     def with_positive(self, positive: Array) -> Rows:
         """The same edges with other signs."""
         return Rows(self.starts, self.stops, self.first_words, self.edges, positive)
@@ -89,7 +94,6 @@ def packed_rows(matrix: Biadjacency, n_threads: int) -> Rows:
         np.empty(n_words, dtype=np.uint64),
         np.empty(n_words, dtype=np.uint64),
     )
-    rows.__dict__["n_edges"] = matrix.n_edges
     layout = matrix.layout
 
     def work(run: Block) -> None:

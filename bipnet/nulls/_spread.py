@@ -14,6 +14,7 @@ import numpy as np
 from bipnet._biadjacency import Array, Biadjacency, Ints
 from bipnet._memory import require_memory
 from bipnet._threads import Block, cut, run_blocks
+from bipnet.errors import InputError
 from bipnet.nulls._rows import Rows, packed_rows
 
 IN_CACHE = 1 << 18
@@ -50,6 +51,11 @@ def spread(
         return
     if rows is None:
         rows = packed_rows(matrix, n_threads)
+        if rows.n_edges != n_edges:  # the pools would be too small
+            raise InputError(
+                f"W had {n_edges} edges when it was checked and has {rows.n_edges} now: do not"
+                " change a matrix that draws are made of, or pass a copy of it"
+            )
     if not by_sign:
         rows = rows.with_positive(rows.edges)
     require_memory(n_edges * words.itemsize, f"shuffling {matrix.shape}")
@@ -195,5 +201,6 @@ def _shuffle_buckets(pools: Array, bounds: Ints, key: Array, n_threads: int) -> 
         part = bounds[first : stop + 1]
         shuffle_buckets(pools, part, first, key, new_stream(), new_picks())
 
-    step = n_buckets if pools.size <= IN_CACHE else _share(n_buckets, n_threads)
+    in_cache = bounds[-1] <= IN_CACHE  # one task, or two parts would be two
+    step = n_buckets if in_cache else _share(n_buckets, n_threads)
     run_blocks(work, cut(n_buckets, step), n_threads)

@@ -142,7 +142,7 @@ def _expanded(
 ) -> np.uint64:
     if chosen == _U0:
         return at
-    if count == _U64:
+    if count == _U64:  # the same loop, of a length that is known when compiling
         for k in range(_U0, _U64, lanes_of(pool)):
             at += expand_lanes(pool, at, target, begin + k, chosen >> k)
     else:

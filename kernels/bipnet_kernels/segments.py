@@ -2,12 +2,11 @@
 
 A *segment* holds all edges of one group (a left node, a right node, or the whole matrix) and
 perhaps cells without an edge. Weights are moved as bit patterns and never computed with. No
-branch depends on a weight: signs are as good as random, and a wrong guess costs more than a move.
+branch depends on a single weight: signs are as good as random, and a wrong guess costs more than
+a move.
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -70,27 +69,35 @@ def permute_segments(
             continue
         first = np.uint64(starts[i])
         stop = np.uint64(stops[i])
-        front, back = _take(source, first, stop, plain, nonzero, mask, scratch)
+        # Positive edges (or all) gather in the lower half of the scratch, negative in the upper.
+        if HAS_COMPRESS:
+            front, back = _take(source, first, stop, nonzero, mask, scratch)
+        elif plain:
+            front, back = _take_plain(source, first, stop, mask, scratch)
+        else:
+            front, back = _take_words(source, first, stop, nonzero, mask, scratch)
         if front == 1:
             frozen[np.int64((scratch[0] & negative) != zero)] += 1
         if back == half + 1:
             frozen[1] += 1
         shuffle(scratch, 0, scratch, 0, front, stream, picks)
         shuffle(scratch, half, scratch, half, back - half, stream, picks)
-        _put(scratch, source, target, first, stop, plain, nonzero, mask)
+        if HAS_COMPRESS or not plain:
+            _put(scratch, source, target, first, stop, nonzero, mask)
+        else:
+            _put_plain(scratch, source, target, first, stop, mask)
 
 
 @inlined
-def _take_lanes(
+def _take(
     source: Words,
     first: np.uint64,
     stop: np.uint64,
-    plain: bool,
     nonzero: np.unsignedinteger,
     mask: np.unsignedinteger,
     scratch: Words,
 ) -> tuple[np.int64, np.int64]:
-    """Positive edges (or all) gather in the lower half of the scratch, negative in the upper."""
+    """Fill the two halves of the scratch; return where they end."""
     front = _U0
     back = np.uint64(len(scratch) // 2)
     for run in range(first, stop, _U64):
@@ -102,17 +109,16 @@ def _take_lanes(
 
 
 @inlined
-def _put_lanes(
+def _put(
     scratch: Words,
     source: Words,
     target: Words,
     first: np.uint64,
     stop: np.uint64,
-    plain: bool,
     nonzero: np.unsignedinteger,
     mask: np.unsignedinteger,
 ) -> None:
-    """The inverse of `_take_lanes`."""
+    """The inverse."""
     front = _U0
     back = np.uint64(len(scratch) // 2)
     for run in range(first, stop, _U64):
@@ -122,29 +128,22 @@ def _put_lanes(
         front, back = put_back(scratch, front, back, edges, plus, source, target, begin, count)
 
 
+# Word by word, three loops are faster than that. The scratch is one's own: every word is written
+# to both halves, and one of the ends moves on.
+
+
 @inlined
 def _take_words(
     source: Words,
     first: np.uint64,
     stop: np.uint64,
-    plain: bool,
     nonzero: np.unsignedinteger,
     mask: np.unsignedinteger,
     scratch: Words,
 ) -> tuple[np.int64, np.int64]:
-    """The same, one by one: every word is written to both halves, and one of the ends moves on."""
-    half = np.uint64(len(scratch) // 2)
+    """As `_take`."""
     front = _U0
-    back = half
-    if plain:
-        top = np.uint64(8 * source.itemsize - 1)  # where a sign is, in integers too
-        for place in range(first, stop):
-            word = source[place]
-            scratch[front] = word
-            scratch[back] = word
-            back += np.uint64(word & mask) >> top
-            front = (place - first) + (half + _U1 - back)
-        return np.int64(front), np.int64(back)
+    back = np.uint64(len(scratch) // 2)
     for run in range(first, stop, _U64):
         begin = np.uint64(run)
         count = min(_U64, stop - begin)
@@ -160,29 +159,38 @@ def _take_words(
 
 
 @inlined
-def _put_words(
+def _take_plain(
+    source: Words, first: np.uint64, stop: np.uint64, mask: np.unsignedinteger, scratch: Words
+) -> tuple[np.int64, np.int64]:
+    """As `_take`, where every cell is an edge."""
+    top = np.uint64(8 * source.itemsize - 1)  # where a sign is, in integers too
+    half = np.uint64(len(scratch) // 2)
+    front = _U0
+    back = half
+    for place in range(first, stop):
+        word = source[place]
+        scratch[front] = word
+        scratch[back] = word
+        back += np.uint64(word & mask) >> top
+        front = (place - first) + (half + _U1 - back)
+    return np.int64(front), np.int64(back)
+
+
+@inlined
+def _put_plain(
     scratch: Words,
     source: Words,
     target: Words,
     first: np.uint64,
     stop: np.uint64,
-    plain: bool,
-    nonzero: np.unsignedinteger,
     mask: np.unsignedinteger,
 ) -> None:
-    """The inverse of `_take_words`."""
+    """As `_put`, where every cell is an edge."""
+    top = np.uint64(8 * source.itemsize - 1)
     front = _U0
     back = np.uint64(len(scratch) // 2)
-    if not plain:
-        _put_lanes(scratch, source, target, first, stop, plain, nonzero, mask)
-        return
-    top = np.uint64(8 * source.itemsize - 1)
     for place in range(first, stop):
         minus = np.uint64(source[place] & mask) >> top
         target[place] = scratch[back if minus else front]
         front += _U1 - minus
         back += minus
-
-
-_take: Any = _take_lanes if HAS_COMPRESS else _take_words
-_put: Any = _put_lanes if HAS_COMPRESS else _put_words
