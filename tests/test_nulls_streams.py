@@ -158,12 +158,12 @@ def test_ensemble__makes_draws_only_when_asked() -> None:
 
 @pytest.mark.parametrize("null", ["A", "B"])
 def test_ensemble__of_a_large_matrix_that_gained_edges_is_refused(null: str) -> None:
-    W = np.random.default_rng(1).normal(size=(600, 500))
+    W = np.random.default_rng(1).normal(size=(900, 500))
     some = np.where(W > -0.5, W, 0)
     draws = bipnet.ensemble(some, null, 2, rng=1)
     _ = draws[0]
     some[:] = W
-    with pytest.raises(bipnet.InputError, match=r"when it was checked and has 300000 now"):
+    with pytest.raises(bipnet.InputError, match=r"when it was checked and has 450000 now"):
         _ = draws[1]
 
 
