@@ -6,8 +6,6 @@ move. Where the processor can, some words are moved at once (`_lanes`), else one
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from bipnet_kernels._jit import inlined
@@ -46,10 +44,28 @@ def take_apart(
     ends with a word that is nobody's; with ``spare``, so are `MOST_LANES` words behind either pool.
     Returns where the next ones go.
     """
-    ends: tuple[np.uint64, np.uint64] = _take(
-        source, begin, count, edges, plus, pools, front, back, spare
-    )
-    return ends
+    if HAS_COMPRESS:
+        front = _compressed(source, begin, count, plus, pools, front, spare)
+        return front, _compressed(source, begin, count, edges ^ plus, pools, back, spare)
+    if edges == _ALL:
+        for k in range(_U64):
+            is_plus = (plus >> k) & _U1
+            place = back ^ ((back ^ front) & (_U0 - is_plus))
+            pools[place] = source[begin + k]
+            front += is_plus
+            back += _U1 - is_plus
+        return front, back
+    # Another word may stand at the other end already, so what is no edge goes to waste.
+    waste = np.uint64(len(pools) - 1)
+    for k in range(count):
+        edge = (edges >> k) & _U1
+        is_plus = (plus >> k) & _U1
+        place = back ^ ((back ^ front) & (_U0 - is_plus))
+        place = waste ^ ((waste ^ place) & (_U0 - edge))
+        pools[place] = source[begin + k]
+        front += is_plus
+        back += edge - is_plus
+    return front, back
 
 
 @inlined
@@ -68,25 +84,31 @@ def put_back(
 
     Other cells take theirs from ``source``, which may be ``target``.
     """
-    ends: tuple[np.uint64, np.uint64] = _put(
-        pools, front, back, edges, plus, source, target, begin, count
-    )
-    return ends
-
-
-def _take_lanes(
-    source: Words,
-    begin: np.uint64,
-    count: np.uint64,
-    edges: np.uint64,
-    plus: np.uint64,
-    pools: Words,
-    front: np.uint64,
-    back: np.uint64,
-    spare: bool,
-) -> tuple[np.uint64, np.uint64]:
-    front = _compressed(source, begin, count, plus, pools, front, spare)
-    return front, _compressed(source, begin, count, edges ^ plus, pools, back, spare)
+    if HAS_COMPRESS:
+        others = lowest(count) ^ edges
+        if others != _U0:
+            for k in range(_U0, count, lanes_of(source)):
+                copy_lanes(source, target, begin + k, others >> k)
+        front = _expanded(pools, front, target, begin, count, plus)
+        return front, _expanded(pools, back, target, begin, count, edges ^ plus)
+    if edges == _ALL:
+        for k in range(_U64):
+            is_plus = (plus >> k) & _U1
+            place = back ^ ((back ^ front) & (_U0 - is_plus))
+            target[begin + k] = pools[place]
+            front += is_plus
+            back += _U1 - is_plus
+        return front, back
+    for k in range(count):
+        cell = begin + k
+        edge = (edges >> k) & _U1
+        is_plus = (plus >> k) & _U1
+        place = back ^ ((back ^ front) & (_U0 - is_plus))
+        word = source[cell]
+        target[cell] = word ^ ((word ^ pools[place]) & (_U0 - edge))
+        front += is_plus
+        back += edge - is_plus
+    return front, back
 
 
 @inlined
@@ -112,25 +134,6 @@ def _compressed(
     return to
 
 
-def _put_lanes(
-    pools: Words,
-    front: np.uint64,
-    back: np.uint64,
-    edges: np.uint64,
-    plus: np.uint64,
-    source: Words,
-    target: Words,
-    begin: np.uint64,
-    count: np.uint64,
-) -> tuple[np.uint64, np.uint64]:
-    others = lowest(count) ^ edges
-    if others != _U0:
-        for k in range(_U0, count, lanes_of(source)):
-            copy_lanes(source, target, begin + k, others >> k)
-    front = _expanded(pools, front, target, begin, count, plus)
-    return front, _expanded(pools, back, target, begin, count, edges ^ plus)
-
-
 @inlined
 def _expanded(
     pool: Words,
@@ -149,70 +152,3 @@ def _expanded(
         for k in range(_U0, count, lanes_of(pool)):
             at += expand_lanes(pool, at, target, begin + k, chosen >> k)
     return at
-
-
-def _take_words(
-    source: Words,
-    begin: np.uint64,
-    count: np.uint64,
-    edges: np.uint64,
-    plus: np.uint64,
-    pools: Words,
-    front: np.uint64,
-    back: np.uint64,
-    spare: bool,
-) -> tuple[np.uint64, np.uint64]:
-    if edges == _ALL:
-        for k in range(_U64):
-            is_plus = (plus >> k) & _U1
-            place = back ^ ((back ^ front) & (_U0 - is_plus))
-            pools[place] = source[begin + k]
-            front += is_plus
-            back += _U1 - is_plus
-        return front, back
-    # Another word may stand at the other end already, so what is no edge goes to waste.
-    waste = np.uint64(len(pools) - 1)
-    for k in range(count):
-        edge = (edges >> k) & _U1
-        is_plus = (plus >> k) & _U1
-        place = back ^ ((back ^ front) & (_U0 - is_plus))
-        place = waste ^ ((waste ^ place) & (_U0 - edge))
-        pools[place] = source[begin + k]
-        front += is_plus
-        back += edge - is_plus
-    return front, back
-
-
-def _put_words(
-    pools: Words,
-    front: np.uint64,
-    back: np.uint64,
-    edges: np.uint64,
-    plus: np.uint64,
-    source: Words,
-    target: Words,
-    begin: np.uint64,
-    count: np.uint64,
-) -> tuple[np.uint64, np.uint64]:
-    if edges == _ALL:
-        for k in range(_U64):
-            is_plus = (plus >> k) & _U1
-            place = back ^ ((back ^ front) & (_U0 - is_plus))
-            target[begin + k] = pools[place]
-            front += is_plus
-            back += _U1 - is_plus
-        return front, back
-    for k in range(count):
-        cell = begin + k
-        edge = (edges >> k) & _U1
-        is_plus = (plus >> k) & _U1
-        place = back ^ ((back ^ front) & (_U0 - is_plus))
-        word = source[cell]
-        target[cell] = word ^ ((word ^ pools[place]) & (_U0 - edge))
-        front += is_plus
-        back += edge - is_plus
-    return front, back
-
-
-_take: Any = inlined(_take_lanes if HAS_COMPRESS else _take_words)
-_put: Any = inlined(_put_lanes if HAS_COMPRESS else _put_words)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from bipnet_kernels._jit import inlined, kernel
@@ -33,26 +31,15 @@ def sign_bits(
     with comparisons they took twice as long (branches, one supposes, on signs that are as good
     as random).
     """
-    bits: tuple[np.uint64, np.uint64] = _bits(words, begin, count, nonzero, negative)
-    return bits
-
-
-@inlined
-def lowest(count: np.uint64) -> np.uint64:
-    """So many bits (1 to 64), from the lowest up."""
-    return _ALL >> (_U64 - count)
-
-
-def _bits_by_lanes(
-    words: Words,
-    begin: np.uint64,
-    count: np.uint64,
-    nonzero: np.unsignedinteger,
-    negative: np.unsignedinteger,
-) -> tuple[np.uint64, np.uint64]:
     edges = _U0
     minus = _U0
-    if count == _U64:  # what is known beforehand need not be asked for each register
+    if not HAS_COMPRESS:
+        zero = nonzero ^ nonzero
+        for k in range(count):
+            word = words[begin + k]
+            edges |= np.uint64((word & nonzero) != zero) << k
+            minus |= np.uint64((word & negative) != zero) << k
+    elif count == _U64:  # what is known beforehand need not be asked for each register
         for k in range(_U0, _U64, lanes_of(words)):
             edges |= lanes_where(words, begin + k, _ALL, nonzero) << k
             minus |= lanes_where(words, begin + k, _ALL, negative) << k
@@ -64,24 +51,10 @@ def _bits_by_lanes(
     return edges, edges & ~minus
 
 
-def _bits_by_words(
-    words: Words,
-    begin: np.uint64,
-    count: np.uint64,
-    nonzero: np.unsignedinteger,
-    negative: np.unsignedinteger,
-) -> tuple[np.uint64, np.uint64]:
-    zero = nonzero ^ nonzero
-    edges = _U0
-    minus = _U0
-    for k in range(count):
-        word = words[begin + k]
-        edges |= np.uint64((word & nonzero) != zero) << k
-        minus |= np.uint64((word & negative) != zero) << k
-    return edges, edges & ~minus
-
-
-_bits: Any = inlined(_bits_by_lanes if HAS_COMPRESS else _bits_by_words)
+@inlined
+def lowest(count: np.uint64) -> np.uint64:
+    """So many bits (1 to 64), from the lowest up."""
+    return _ALL >> (_U64 - count)
 
 
 @kernel
