@@ -47,6 +47,15 @@ def take_apart(
     if HAS_COMPRESS:
         front = _compressed(source, begin, count, plus, pools, front, spare)
         return front, _compressed(source, begin, count, edges ^ plus, pools, back, spare)
+    if spare:  # every word goes to both ends, one of which moves on, or none
+        for k in range(count):
+            word = source[begin + k]
+            is_plus = (plus >> k) & _U1
+            pools[front] = word
+            pools[back] = word
+            front += is_plus
+            back += ((edges >> k) & _U1) - is_plus
+        return front, back
     if edges == _ALL:
         for k in range(_U64):
             is_plus = (plus >> k) & _U1
